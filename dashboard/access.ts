@@ -13,17 +13,17 @@ export const RIGHTS: readonly Right[] = [
   "trigger",
 ];
 
-/** A person or program that may see the dashboard. */
+/** An authenticated user of the dashboard. */
 export interface Viewer {
-  /** The name for logs and pages. */
+  /** Name for logs and pages. */
   readonly name: string;
-  /** Changes that it may make. */
+  /** Changes that they may make. */
   readonly rights: ReadonlySet<Right>;
-  /** The brokers that it may see; `undefined` for all. */
+  /** Brokers that they may see; `undefined` for all. */
   readonly brokers: ReadonlySet<string> | undefined;
 }
 
-/** The outcome of asking for access. */
+/** Outcome of the access check. */
 export type Admission =
   | { readonly viewer: Viewer }
   | { readonly response: Response }
@@ -33,11 +33,11 @@ const LOOPBACK_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/;
 const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
 
 /**
- * Decides who a request is from.
+ * Checks the access of a request.
  *
  * @param request The request.
  * @param options The options of the dashboard.
- * @returns The viewer, a response that lets them log in, or why there is none.
+ * @returns The viewer, a response such as a login page, or the reason of a refusal.
  */
 export async function admit(request: Request, options: DashboardOptions): Promise<Admission> {
   if (options.access === "loopback") {
@@ -56,7 +56,9 @@ export async function admit(request: Request, options: DashboardOptions): Promis
   return { viewer: viewerOf(access, options) };
 }
 
-/** Stops other machines, and pages of other sites whose name leads to this machine. */
+/**
+ * Refuses other machines, and other sites whose host name resolves to this machine (DNS rebinding).
+ */
 function whyNotLoopback(request: Request): string | undefined {
   const host = hostOfRequest(request);
   if (!LOOPBACK_HOST.test(host)) return `its host is ${host}, not this machine`;

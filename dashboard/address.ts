@@ -1,35 +1,35 @@
 /**
- * Addresses of pages: where the dashboard is mounted, which broker a path names, links.
+ * Addresses of pages: the base path of the dashboard, the broker in a path, and links.
  *
  * @module
  */
 
-/** More steps than any page is down. */
+/** Limit of the depth of a page. All pages are less deep. */
 const MAX_DEPTH = 10;
 
-/** A request's path, relative to the dashboard. */
+/** The path of a request, relative to the dashboard. */
 export interface Address {
-  /** Path of a page, `/queues/mails/dead`. */
+  /** Path of a page, such as `/queues/mails/dead`. */
   readonly path: string;
-  /** The broker that the path names, if there are several. */
+  /** The broker in the path, if there are several. */
   readonly broker: string | undefined;
-  /** Beginning of each link to the same broker, with a slash at its end. */
+  /** Prefix of links to pages of the same broker, with a trailing slash. */
   readonly root: string;
-  /** Beginning of each link to what is common to all brokers. */
+  /** Prefix of links to resources that all brokers share. */
   readonly top: string;
-  /** Steps up from the page to the dashboard. */
+  /** Number of `../` from the page to the dashboard. */
   readonly depth: number;
 }
 
 /**
  * Splits the path of a request.
  *
- * Links are relative to the page if there is no base path: they then hold behind a proxy that
- * strips a prefix.
+ * Without a base path, links are relative to the page, so that they work behind a proxy that strips
+ * a prefix.
  *
- * @param pathname The path of the URL, as encoded.
- * @param basePath Where the dashboard is mounted, without a slash at its end; `undefined` if unknown.
- * @param hasBrokers True if the first part of a path may name a broker, `/@NAME/queues`.
+ * @param pathname The encoded path of the URL.
+ * @param basePath Path of the dashboard, without a trailing slash; `undefined` if unknown.
+ * @param hasBrokers True if the path may begin with the name of a broker, `/@NAME/queues`.
  */
 export function addressOf(
   pathname: string,
@@ -45,7 +45,7 @@ export function addressOf(
   return { path, broker, top, depth, root: name === undefined ? top : `${top}@${name}/` };
 }
 
-/** The same address, with links that hold on a page so many steps down. */
+/** The same address, with links for a page at another depth. */
 export function onPageAt(address: Address, depth: number, basePath: string | undefined): Address {
   if (basePath !== undefined) return address;
   const top = upwards(Math.min(Math.max(0, Math.trunc(depth) || 0), MAX_DEPTH));
@@ -55,7 +55,7 @@ export function onPageAt(address: Address, depth: number, basePath: string | und
 function withoutBase(pathname: string, basePath: string | undefined): string {
   if (basePath === undefined || basePath === "") return pathname;
   if (pathname === basePath) return "/";
-  // A proxy may have stripped it.
+  // A proxy may have stripped the base path.
   return pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : pathname;
 }
 
@@ -72,7 +72,7 @@ function decode(part: string): string | undefined {
 }
 
 /**
- * Encodes a text as a part of a path. Parts of dots alone would be taken for steps up.
+ * Encodes a text as a segment of a path. Escapes leading dots: `..` would mean the parent.
  *
  * @param text Any text.
  */
@@ -81,12 +81,12 @@ export function segment(text: string): string {
   return /^[.~]/.test(encoded) || encoded === "" ? `~${encoded}` : encoded;
 }
 
-/** Undoes {@linkcode segment}, once the part is decoded. */
+/** Decodes a {@linkcode segment} that is percent-decoded already. */
 export function fromSegment(part: string): string {
   return part.startsWith("~") ? part.slice(1) : part;
 }
 
-/** Encodes values as a query, with its question mark; those that are `undefined` are left out. */
+/** Encodes values as a query string, with a leading `?`. Omits `undefined` and empty values. */
 export function query(values: Readonly<Record<string, string | undefined>>): string {
   const pairs = Object.entries(values).filter((pair): pair is [string, string] =>
     pair[1] !== undefined && pair[1] !== ""

@@ -5,18 +5,20 @@ import type { Inspector } from "../core/inspection.ts";
 import { Operations } from "./operations/operations.ts";
 import { Reader } from "./reader.ts";
 
-/** A cancellation that was asked for here. */
-export interface AskedCancellation {
+/** A cancellation by a viewer of this dashboard. */
+export interface RequestedCancellation {
+  /** Name of the viewer. */
   readonly by: string;
+  /** In milliseconds since the epoch. */
   readonly at: number;
 }
 
-/** Number of cancellations that are remembered for the list of what runs. */
-const MAX_ASKED = 1_000;
+/** Maximum of cancellations that are kept for the list of running messages. */
+const MAX_CANCELLATIONS = 1_000;
 
-/** One broker of a dashboard, with what all its viewers share. */
+/** A broker of a dashboard, with the readers and operations that all its viewers share. */
 export class Board {
-  /** Its name among several. */
+  /** Name of the broker; empty if there is only one. */
   readonly name: string;
   readonly broker: Broker;
   readonly inspector: Inspector;
@@ -27,14 +29,14 @@ export class Board {
   readonly gauges: GaugeReader;
   readonly operations: Operations;
   /** Cancellations by message id, the latest last. */
-  readonly asked: Map<string, AskedCancellation> = new Map();
+  readonly cancellations: Map<string, RequestedCancellation> = new Map();
 
   /**
-   * Stores the broker; the inspector connects when it is first used.
+   * Stores the broker; the inspector connects at first use.
    *
-   * @param name Its name among several.
+   * @param name Name of the broker; empty if there is only one.
    * @param broker The broker.
-   * @param bulkLimit Number of messages that one operation changes at most.
+   * @param bulkLimit Maximum of messages that one operation changes.
    * @throws {TypeError} If the broker cannot be inspected.
    */
   constructor(name: string, broker: Broker, bulkLimit: number) {
@@ -47,10 +49,13 @@ export class Board {
     this.operations = new Operations(this.inspector, bulkLimit);
   }
 
-  /** Remembers who asked for a cancellation. */
-  noteCancellation(messageId: string, by: string): void {
-    this.asked.set(messageId, { by, at: Date.now() });
-    if (this.asked.size > MAX_ASKED) this.asked.delete(this.asked.keys().next().value!);
+  /** Records a cancellation. */
+  addCancellation(messageId: string, by: string): void {
+    const { cancellations } = this;
+    cancellations.set(messageId, { by, at: Date.now() });
+    if (cancellations.size > MAX_CANCELLATIONS) {
+      cancellations.delete(cancellations.keys().next().value!);
+    }
   }
 
   /** Stops operations, and closes the connection of the inspector. The broker stays open. */

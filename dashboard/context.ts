@@ -7,11 +7,14 @@ import type { Preferences } from "./preferences.ts";
 import type { Reading } from "./reader.ts";
 import type { Notices } from "./notices.ts";
 
-/** Request, as pages and actions see it. */
+/** Context of pages and actions. */
 export interface Context {
   readonly request: Request;
   readonly url: URL;
-  /** Ends what takes too long. That of the request is not used: on Deno it aborts whenever a response was sent. */
+  /**
+   * Aborts after a timeout, or when the dashboard is closed. The request's own signal is not used: on
+   * Deno it aborts after each response.
+   */
   readonly signal: AbortSignal;
   readonly address: Address;
   readonly viewer: Viewer;
@@ -21,21 +24,21 @@ export interface Context {
   readonly options: DashboardOptions;
   readonly notices: Notices;
   readonly preferences: Preferences;
-  /** The latest figures. Actions do not use them. */
+  /** The latest figures. Not for actions. */
   readonly reading: Reading;
-  /** The present, by the clock of the server if that is known. */
+  /** The current time, by the clock of the server if that is known. */
   readonly now: number;
 }
 
-/** A part of a page that is sent again when the figures change. */
+/** The live part of a page, which is sent again when the figures change. */
 export interface LiveView {
   /** One of `LIVE_VIEWS`. */
   readonly name: string;
-  /** Content of the page. */
+  /** Parameters of the view. */
   readonly values?: Readonly<Record<string, string | undefined>>;
 }
 
-/** A page of the navigation. */
+/** Entry of the navigation that a page belongs to. */
 export type Place =
   | "queues"
   | "running"
@@ -45,20 +48,20 @@ export type Place =
   | "operations"
   | undefined;
 
-/** A page, for people and for programs. */
+/** A page, as HTML and as JSON. */
 export interface Page {
   readonly title: string;
   readonly heading?: Content;
   readonly place: Place;
   readonly live?: LiveView;
   readonly body?: Content;
-  /** The same for programs. */
+  /** The content for programs. */
   readonly json: unknown;
   /** @default {200} */
   readonly status?: 200 | 400 | 403 | 404 | 409 | 500;
 }
 
-/** True if the viewer may do something, and the broker answers. */
+/** True if the viewer has a right, and the broker answers. */
 export function may({ viewer, reading }: Context, right: Right): boolean {
   return viewer.rights.has(right) && reading.outage === undefined;
 }

@@ -6,20 +6,23 @@ export interface Dashboard extends AsyncDisposable {
   /** Answers a request. It never rejects. */
   (request: Request): Promise<Response>;
 
-  /** Stops operations, and closes the connections that the dashboard opened. The broker stays open. */
+  /**
+   * Stops operations, and closes the connections that the dashboard opened. The broker stays open.
+   */
   close(): Promise<void>;
 }
 
 /**
- * Makes the pages on which people see and steer a broker, as a handler of requests for `Deno.serve`,
+ * Makes a dashboard that shows and controls a broker, as a request handler for `Deno.serve`,
  * `Bun.serve`, Hono and others.
  *
- * @param options The broker, and who may see it. There is no default for `access`.
+ * @param options The broker, and the access check. `access` has no default.
  * @returns The handler. It connects when the first page is opened.
- * @throws {TypeError} If an option is unknown or of the wrong type, or a broker cannot be inspected.
+ * @throws {TypeError} If an option is unknown or of the wrong type, or a broker cannot be
+ *   inspected.
  * @throws {RangeError} If an option is out of range.
  *
- * @example Show a broker to whoever is on this machine
+ * @example Show a broker to all users of this machine
  * ```ts
  * import { StubBroker } from "@dq/dramatiq";
  * import { dashboard } from "@dq/dramatiq/dashboard";

@@ -7,15 +7,20 @@ import type { Reading } from "./reader.ts";
 import { toText } from "./respond.ts";
 import { serverTime } from "./server_time.ts";
 
-/** Streams that are open at the same time at most. */
+/** Maximum of open streams. */
 export const MAX_STREAMS = 20;
-/** Milliseconds between lines that keep a silent stream open: Bun.serve ends one after ten seconds. */
+/**
+ * Milliseconds between keep-alive comments: Bun.serve closes an idle connection after ten seconds.
+ */
 const KEEP_ALIVE = 5_000;
-/** Milliseconds after which a stream ends: access is then checked again. */
+/**
+ * Milliseconds after which a stream ends, so that the browser reconnects and access is checked
+ * again.
+ */
 const MAX_AGE = 300_000;
 
 /**
- * Sends the live parts of a page each time that the figures are read.
+ * Streams the live parts of a page whenever the figures change.
  *
  * @param context The request.
  * @param ended Called once, when the stream has ended.
@@ -37,7 +42,7 @@ export function eventStream(context: Context, ended: () => void): Response {
   });
 }
 
-/** @returns What ends the stream. */
+/** @returns A function that ends the stream. */
 function openStream(
   context: Context,
   controller: ReadableStreamDefaultController<Uint8Array>,
@@ -50,20 +55,20 @@ function openStream(
     try {
       controller.enqueue(encoder.encode(text));
     } catch {
-      end(); // the reader is gone
+      end(); // the client is gone
     }
   };
   send("retry: 2000\n\n");
   const update = updater(context, send);
   const listen = (reading: Reading) => void update(reading).catch(() => end());
   const stop = board.reader.listen(listen);
-  void board.reader.read().then(listen); // others may be listening for a while
+  void board.reader.read().then(listen); // the next periodic read may be seconds away
   const beat = setInterval(() => send(":\n\n"), KEEP_ALIVE);
   const timer = setTimeout(() => {
     send("event: bye\ndata:\n\n");
     end();
   }, MAX_AGE);
-  const close = () => end(); // the dashboard is closed
+  const close = () => end(); // when the dashboard is closed
   signal.addEventListener("abort", close);
   end = () => {
     end = () => {};
@@ -74,7 +79,7 @@ function openStream(
     try {
       controller.close();
     } catch {
-      // it is closed
+      // closed already
     }
     ended();
   };
@@ -89,7 +94,7 @@ function updater(
   let sent = "";
   let isBusy = false;
   return async (reading) => {
-    if (isBusy) return; // a slow reader misses some
+    if (isBusy) return; // skips readings while rendering
     isBusy = true;
     const data = await partsOf(context, reading).finally(() => isBusy = false);
     if (data !== sent) send(`event: update\ndata: ${data}\n\n`);

@@ -1,16 +1,16 @@
 import type { MessageQuery } from "../core/inspection.ts";
 
-/** Filter of a list of messages, as an address holds it. */
+/** Filter of a list of messages, as encoded in addresses. */
 export interface Filter {
   readonly actor?: string;
   readonly error?: string;
-  /** A span of time ago, `1h`, or milliseconds since the epoch. */
+  /** A span of time before now, such as `1h`, or milliseconds since the epoch. */
   readonly since?: string;
   /** Milliseconds since the epoch. */
   readonly before?: string;
 }
 
-/** Spans to choose from. */
+/** Spans of time in milliseconds, by their names. */
 export const SPANS: Readonly<Record<string, number>> = {
   "10m": 600_000,
   "1h": 3_600_000,
@@ -26,12 +26,12 @@ export function filterOf(get: (name: string) => string | null | undefined): Filt
   return Object.fromEntries(pairs.filter(([, value]) => value));
 }
 
-/** True if a filter leaves something out. */
+/** True if a filter has any condition. */
 export function isFiltered(filter: Filter): boolean {
   return Object.keys(filter).length > 0;
 }
 
-/** The part of a query that a filter is. */
+/** Converts a filter to fields of a query. */
 export function toQuery(
   { actor, error, since, before }: Filter,
   now: number,
@@ -55,7 +55,7 @@ function numberOf(text: string): number | undefined {
   return Number.isFinite(value) ? value : undefined;
 }
 
-/** A filter in words, for logs and headings. */
+/** A filter as text, for logs and headings. */
 export function filterText({ actor, error, since, before }: Filter): string | undefined {
   const parts = [
     ...actor === undefined ? [] : [`actor=${actor}`],

@@ -1,4 +1,4 @@
-/** Bytes of a form. */
+/** Maximum of bytes of a form. */
 const MAX_BYTES = 65_536;
 
 /** A form that cannot be read, for the response. */
@@ -8,14 +8,14 @@ export interface UnreadableForm {
 }
 
 const TOO_LONG: UnreadableForm = { status: 413, reason: "The form is too long" };
-/** Express with `express.urlencoded()`, for example, has read it. */
+/** The body was consumed before, for example by `express.urlencoded()`. */
 const ALREADY_READ: UnreadableForm = {
   status: 400,
   reason: "The fields of the form were read by the server before: " +
     "mount the dashboard before what parses the bodies of requests",
 };
 
-/** A form that was sent: its fields, decoded as `hidden` encodes them, or as they were typed. */
+/** A submitted form. Hidden fields are encoded twice, see `hidden` in `html/forms.ts`. */
 export class SentForm {
   readonly #params: URLSearchParams;
 
@@ -26,7 +26,7 @@ export class SentForm {
   /**
    * Reads the body of a request.
    *
-   * @returns The form, or why there is none.
+   * @returns The form, or the reason why it cannot be read.
    */
   static async read(request: Request): Promise<SentForm | UnreadableForm> {
     const announced = Number(request.headers.get("content-length") ?? 0);
@@ -43,12 +43,12 @@ export class SentForm {
     return new SentForm(new URLSearchParams(body + decoder.decode()));
   }
 
-  /** A field that somebody typed; `undefined` if it is empty. */
+  /** An input field; `undefined` if it is empty. */
   typed(name: string): string | undefined {
     return this.#params.get(name)?.trim() || undefined;
   }
 
-  /** A hidden field; `undefined` if it is missing, empty or damaged. */
+  /** A hidden field; `undefined` if it is missing, empty or invalid. */
   hidden(name: string): string | undefined {
     try {
       return decodeURIComponent(this.#params.get(name) ?? "") || undefined;
@@ -57,7 +57,7 @@ export class SentForm {
     }
   }
 
-  /** The values of a field that may be there several times. */
+  /** All values of a field that may occur several times. */
   all(name: string): string[] {
     return this.#params.getAll(name);
   }

@@ -8,8 +8,7 @@ const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
   "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /**
- * Headers that keep a browser from running what a page should not hold. HSTS is left to the server:
- * it applies to the whole host.
+ * Security headers. HSTS is not among them, since it applies to the whole host: the server sets it.
  */
 const SECURITY: Readonly<Record<string, string>> = {
   "content-security-policy": POLICY,
@@ -21,9 +20,9 @@ const SECURITY: Readonly<Record<string, string>> = {
 };
 
 /**
- * Adds the headers of the dashboard to a response of its own.
+ * Adds security headers to a response of the dashboard.
  *
- * @param response The response; its headers change.
+ * @param response The response, which is modified.
  */
 export function secure(response: Response): Response {
   for (const [name, value] of Object.entries(SECURITY)) response.headers.set(name, value);

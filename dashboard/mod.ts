@@ -1,6 +1,6 @@
 /**
- * A dashboard in the browser: queues, messages, dead letters, workers, and what can be done about
- * them.
+ * A dashboard in the browser that shows and changes queues, messages, dead letters, workers and
+ * schedules.
  *
  * @example Serve it on this machine
  * ```ts

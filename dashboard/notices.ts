@@ -1,4 +1,4 @@
-/** A text for the next page of somebody: what an action has done. */
+/** The result of an action, shown on the next page of the viewer. */
 export interface Notice {
   readonly kind: "good" | "bad";
   readonly text: string;
@@ -7,13 +7,13 @@ export interface Notice {
 const MAX_NOTICES = 200;
 
 /**
- * Texts for the pages that actions lead to. A link carries only the id of one, so that nobody can
- * make up a text.
+ * Notices for the pages after actions. The address of the page contains only the id of its notice,
+ * so that links cannot inject texts.
  */
 export class Notices {
   readonly #all: Map<string, Notice> = new Map();
 
-  /** Keeps a text. @returns Its id. */
+  /** Stores a notice. @returns Its id. */
   add(notice: Notice): string {
     const id = crypto.randomUUID().slice(0, 13);
     this.#all.set(id, notice);
@@ -21,7 +21,7 @@ export class Notices {
     return id;
   }
 
-  /** A text that was kept. It stays: a page may be loaded again. */
+  /** A stored notice. It is kept, since a page may be reloaded. */
   get(id: string | null): Notice | undefined {
     return id === null ? undefined : this.#all.get(id);
   }

@@ -2,23 +2,23 @@ import type { Broker } from "../core/broker.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { Message } from "../core/message.ts";
 
-/** Something that a viewer may change. */
+/** Permission to make a kind of change. */
 export type Right = "pause" | "requeue" | "cancel" | "drop" | "purge" | "quiet" | "trigger";
 
-/** Author of a request, with their rights. */
+/** User of a request, with their rights. */
 export interface Access {
-  /** The name for logs, pauses and cancellations. */
+  /** Name for logs, pauses and cancellations. */
   name: string;
-  /** `"read"`: look; `"operate"`: all; or some rights. */
+  /** `"read"` for no rights, `"operate"` for all, or some rights. */
   can: "read" | "operate" | readonly Right[];
-  /** Names of the brokers that they may see, of those in `broker`. @default All. */
+  /** Names of the brokers in `broker` that they may see. @default All. */
   brokers?: readonly string[];
 }
 
-/** Part of a message that {@linkcode DashboardOptions.redact} is asked about. */
+/** Part of a message that {@linkcode DashboardOptions.redact} may replace. */
 export type RedactedPart = "args" | "kwargs" | "options" | "traceback";
 
-/** Something that a viewer did, or was not allowed to do. */
+/** A change by a viewer. */
 export interface Action {
   /** The name of the viewer. */
   readonly who: string;
@@ -26,9 +26,9 @@ export interface Action {
   readonly action: string;
   /** The queue, if it concerns one. */
   readonly queue: string | undefined;
-  /** Which messages, in words; `undefined` unless they were chosen by a filter. */
+  /** The filter that selects messages, as text; `undefined` without one. */
   readonly filter: string | undefined;
-  /** The messages, workers or schedules: 20 at most. */
+  /** Ids of messages or workers, or names of schedules; at most 20. */
   readonly ids: readonly string[];
   /** Number of messages. */
   readonly count: number;
@@ -36,11 +36,12 @@ export interface Action {
 
 /** Options of {@linkcode dashboard}. */
 export interface DashboardOptions {
-  /** The broker; or several by their names, to choose from on each page. */
+  /** The broker, or several by name. */
   broker: Broker | Readonly<Record<string, Broker>>;
   /**
-   * Who may see what. `"loopback"`: whoever is on this machine, with all rights. A function tells for
-   * each request: `undefined` answers 403, a `Response` is passed on, to log in for example.
+   * The access check. `"loopback"` gives all rights to all users of this machine. A function is
+   * called for each request: it returns the access, `undefined` for a response with status 403, or
+   * a `Response`, such as a redirect to a login page.
    */
   access:
     | "loopback"
@@ -48,40 +49,45 @@ export interface DashboardOptions {
       request: Request,
     ) => Access | Response | undefined | Promise<Access | Response | undefined>);
   /**
-   * The path at which it is mounted, as browsers see it: `"/ops"`.
+   * The path at which it is mounted, as browsers see it, such as `"/ops"`.
    *
-   * @default {undefined} Links are relative. Its first page must then be opened with a slash at its end.
+   * @default {undefined} Links are relative. The address of the first page then needs a trailing
+   *   slash.
    */
   basePath?: string;
   /**
-   * Origins as browsers see them, `"https://ops.example.com"`, if a proxy changes the `Host`.
+   * Origins as browsers see them, such as `"https://ops.example.com"`, if a proxy changes the
+   * `Host`.
    *
    * @default {[]}
    */
   origin?: string | readonly string[];
-  /** Takes all rights from everybody. @default {false} */
+  /** True to give nobody any rights. @default {false} */
   readOnly?: boolean;
   /**
-   * Replaces what pages, JSON and samples show of a message. If it throws, `(hidden)` is shown.
+   * Replaces parts of messages on pages, in JSON and in samples. If it throws, `(hidden)` is shown.
    *
    * @param message The message.
-   * @param part Which part of it.
+   * @param part Name of the part.
    * @param value The part.
-   * @returns What to show instead.
+   * @returns The value to show instead.
    */
   redact?: (message: Message, part: RedactedPart, value: unknown) => unknown;
   /**
-   * Makes the link to the trace of a message, shown on its page if the message carries one (see
-   * `OpenTelemetry`). Only `http:` and `https:` are shown; nothing if it throws or returns a promise.
+   * Makes the link to the trace of a message, for the page of a message that carries one (see
+   * `OpenTelemetry`). No link is shown for URLs other than `http:` and `https:`, or if it throws or
+   * returns a promise.
    *
    * @param traceId 32 hexadecimal digits.
    * @param message The message.
    * @returns The URL; `undefined` for no link.
    */
   traceUrl?: (traceId: string, message: Message) => string | undefined;
-  /** Called before each action, besides the log line. If it throws, nothing is done. */
+  /**
+   * Called before each action, in addition to logging. If it throws, the action is not performed.
+   */
   onAction?: (action: Action) => void | Promise<void>;
-  /** Number of messages that one operation changes at most. @default {100_000} */
+  /** Maximum of messages that one operation changes. @default {100_000} */
   bulkLimit?: number;
 }
 

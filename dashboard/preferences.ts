@@ -1,8 +1,8 @@
-/** Preferences of one browser, kept in a cookie. */
+/** Preferences of a browser, stored in a cookie. */
 export interface Preferences {
   readonly theme: "system" | "light" | "dark";
   readonly zone: "utc" | "local";
-  /** True if single keys do something. */
+  /** Keyboard shortcuts of single keys. */
   readonly keys: "on" | "off";
 }
 
@@ -15,7 +15,7 @@ const CHOICES: { readonly [Name in keyof Preferences]: readonly Preferences[Name
 /** Seconds: a year. */
 const MAX_AGE = 31_536_000;
 
-/** Values that may be chosen, the default first. */
+/** Valid values of a preference, the default first. */
 export function choicesOf(name: keyof Preferences): readonly string[] {
   return CHOICES[name];
 }
@@ -28,7 +28,7 @@ export function preferencesOf(request: Request): Preferences {
   return choose({ theme, zone, keys });
 }
 
-/** Picks known values, and the default for others. */
+/** Replaces invalid values with the default. */
 export function choose(
   given: Readonly<Partial<Record<keyof Preferences, string | undefined>>>,
 ): Preferences {
@@ -41,7 +41,7 @@ export function choose(
   };
 }
 
-/** The header that keeps preferences. */
+/** Value of the `set-cookie` header. */
 export function cookieOf({ theme, zone, keys }: Preferences): string {
   return `${COOKIE}=${theme}.${zone}.${keys}; Path=/; Max-Age=${MAX_AGE}; SameSite=Lax; HttpOnly`;
 }

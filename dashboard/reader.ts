@@ -6,19 +6,21 @@ import type { Outage, Snapshot } from "./snapshot.ts";
 
 const log = /* @__PURE__ */ getLogger("dashboard");
 
-/** Milliseconds for which a snapshot is new enough for another page. */
+/** Milliseconds for which a snapshot is reused. */
 const FRESH = 1_000;
-/** Milliseconds after which a reading is given up. */
+/** Milliseconds after which a reading is abandoned. */
 const TIMEOUT = 2_500;
-/** Milliseconds between two readings, and the most that this becomes. */
+/**
+ * Milliseconds between two readings. Doubles up to the maximum during outages and slow readings.
+ */
 const INTERVAL = 2_000;
 const MAX_INTERVAL = 30_000;
-/** Milliseconds of a reading that is slow: the server has other things to do. */
+/** Milliseconds above which a reading is slow: the server is under load. */
 const SLOW = 250;
 /** Minutes of history. */
 const MINUTES = 60;
 
-/** The latest snapshot, and why there is no later one. */
+/** The latest snapshot, and the outage since, if any. */
 export interface Reading {
   /** `undefined` if the broker has never answered. */
   readonly snapshot: Snapshot | undefined;
@@ -26,8 +28,8 @@ export interface Reading {
 }
 
 /**
- * Reads a broker for all viewers of a dashboard: at most once a second, and by itself only while
- * somebody listens.
+ * Reads a broker for all viewers of a dashboard, at most once a second. Reads periodically only
+ * while there are listeners.
  */
 export class Reader {
   readonly #inspector: Inspector;
@@ -40,7 +42,7 @@ export class Reader {
   #interval = INTERVAL;
   #listed: readonly string[] = [];
 
-  /** Stores what it reads. */
+  /** Stores the sources. */
   constructor(inspector: Inspector, control: Control | undefined) {
     this.#inspector = inspector;
     this.#control = control;
@@ -51,7 +53,7 @@ export class Reader {
     return this.#listeners.size;
   }
 
-  /** The latest snapshot, read anew if it is old. Never rejects. */
+  /** The latest snapshot, or a new one if that is old. Never rejects. */
   async read(): Promise<Reading> {
     const { snapshot, outage } = this.#reading;
     const now = Date.now();
@@ -61,13 +63,13 @@ export class Reader {
     return isFresh ? this.#reading : await this.#readNow();
   }
 
-  /** Reads anew, as after an action. */
+  /** Reads immediately, for example after an action. */
   async refresh(): Promise<void> {
     await this.#current;
     await this.#readNow();
   }
 
-  /** Also counts queues that neither a worker nor a sender has announced. */
+  /** Finds queues that neither a worker nor a sender has announced. @returns Number of new ones. */
   async discover(): Promise<number> {
     const { queues } = await this.#inspector.overview({ discover: true });
     const found = queues.map(({ queueName }) => queueName);
@@ -77,7 +79,7 @@ export class Reader {
     return found.filter((name) => !known.has(name)).length;
   }
 
-  /** Calls a listener after each reading, until the result is called. */
+  /** Calls a listener after each reading. @returns A function that removes it. */
   listen(listener: (reading: Reading) => void): () => void {
     this.#listeners.add(listener);
     if (this.#listeners.size === 1) this.#readLater(0);
@@ -118,7 +120,7 @@ export class Reader {
     const timer = setTimeout(() => timeout.abort(late), TIMEOUT);
     const { promise: over, reject } = Promise.withResolvers<never>();
     timeout.signal.addEventListener("abort", () => reject(late));
-    over.catch(() => {}); // nobody waits any more
+    over.catch(() => {}); // may reject after the race
     try {
       const snapshot = await Promise.race([this.#readAll(timeout.signal), over]);
       this.#note({ snapshot, outage: undefined });
@@ -140,7 +142,7 @@ export class Reader {
   }
 
   #note(reading: Reading): void {
-    if (this.#closed.signal.aborted) return; // it failed because it was cut off
+    if (this.#closed.signal.aborted) return; // a reading during `close` may fail
     const before = this.#reading.outage;
     this.#reading = reading;
     const { outage } = reading;

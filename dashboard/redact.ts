@@ -5,19 +5,19 @@ import { replaceValue } from "../platform/json_values.ts";
 import { indentJson } from "./html/json_text.ts";
 import type { DashboardOptions, RedactedPart } from "./options.ts";
 
-/** Text in place of something that must not be shown. */
+/** Placeholder for hidden values. */
 export const HIDDEN = "(hidden)";
 
-/** The decoded message. It is a `Message`, which the types of the core cannot say in a circle. */
+/** The decoded message. Its type in the core is wider, to avoid a circular import of `Message`. */
 export function messageOf({ message }: InspectedMessage): Message | undefined {
   return message as Message | undefined;
 }
 
-/** Shows messages as far as the application wants that. */
+/** Applies the option `redact`. */
 export class Redactor {
   readonly #redact: DashboardOptions["redact"];
 
-  /** Stores what the application wants. */
+  /** @param options The option `redact`. */
   constructor({ redact }: DashboardOptions) {
     this.#redact = redact;
   }
@@ -27,7 +27,7 @@ export class Redactor {
     return this.#redact !== undefined;
   }
 
-  /** A part of a message, as it may be shown. */
+  /** A redacted part of a message. */
   part(message: Message, part: RedactedPart, value: unknown): unknown {
     if (this.#redact === undefined) return value;
     try {
@@ -37,18 +37,18 @@ export class Redactor {
     }
   }
 
-  /** The error of a message in a list. */
+  /** The redacted error of a message in a list. */
   error(one: InspectedMessage): string | undefined {
     const { error } = one;
     const message = messageOf(one);
     if (this.#redact === undefined || error === undefined) return error;
-    // Without the whole message nobody can tell what must be hidden.
+    // `redact` needs the message; for a cut one the error is hidden.
     if (message === undefined) return HIDDEN;
     const shown = this.part(message, "traceback", error);
     return typeof shown === "string" ? shown : HIDDEN;
   }
 
-  /** The parts of a message, for pages and downloads. */
+  /** All redacted parts of a message. */
   parts(message: Message): Readonly<Record<RedactedPart, unknown>> {
     const { args, kwargs, options } = message.asDict();
     const { traceback, ...others } = options as Readonly<Record<string, unknown>>;
@@ -61,7 +61,7 @@ export class Redactor {
   }
 }
 
-/** A value as indented JSON, with numbers as the message has them. */
+/** A value as indented JSON, with large numbers as in the message. */
 export function jsonText(value: unknown): string {
   if (value === undefined) return "";
   try {

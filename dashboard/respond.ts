@@ -1,5 +1,5 @@
 /**
- * Responses: a page as HTML or JSON, the way on after an action, errors.
+ * Responses: pages as HTML or JSON, redirects after actions, errors.
  *
  * @module
  */
@@ -20,9 +20,9 @@ import { wantsJson } from "./wants_json.ts";
 
 const log = /* @__PURE__ */ getLogger("dashboard");
 
-/** Milliseconds after which a page that waits for the broker is given up. */
+/** Milliseconds that a page may wait for the broker. */
 const TIMEOUT = 10_000;
-/** Version of the JSON. */
+/** Version of the JSON format. */
 const SCHEMA = 1;
 
 /** Renders content to text. */
@@ -34,8 +34,8 @@ export async function toText(content: Content): Promise<string> {
  * Responds with a page.
  *
  * @param context The request.
- * @param page Makes it; `undefined` if there is none.
- * @param readsBroker True if it cannot be made while the broker does not answer.
+ * @param page Makes the page; returns `undefined` if it does not exist.
+ * @param readsBroker True if making the page needs the broker.
  */
 export async function renderPage(
   context: Context,
@@ -47,12 +47,12 @@ export async function renderPage(
     return await unavailable(context, outage.reason);
   }
   try {
-    const made = await inTime((signal) => page({ ...context, signal }));
+    const made = await withTimeout((signal) => page({ ...context, signal }));
     if (made === undefined) return await renderError(context, 404, "There is no such page");
     return await respond(context, made);
   } catch (error) {
     if (error instanceof NotSupported) return await respond(context, refused(error.message));
-    if (error instanceof BrokerConnectionError || error instanceof Late) {
+    if (error instanceof BrokerConnectionError || error instanceof PageTimeout) {
       return await unavailable(context, errorMessage(error));
     }
     if (error instanceof RangeError || error instanceof TypeError) {
@@ -63,14 +63,15 @@ export async function renderPage(
   }
 }
 
-class Late extends Error {}
+/** The broker did not answer in time. */
+class PageTimeout extends Error {}
 
-async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function withTimeout<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const aborter = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      const error = new Late(`no answer within ${TIMEOUT} ms`);
+      const error = new PageTimeout(`no answer within ${TIMEOUT} ms`);
       reject(error);
       aborter.abort(error);
     }, TIMEOUT);
@@ -123,7 +124,7 @@ function json(value: object | null, status: number): Response {
   return new Response(text, { status, headers: { "content-type": "application/json" } });
 }
 
-/** Goes on after an action, and tells there what came of it. */
+/** Performs an action, and redirects to the next page, which shows its notice. */
 export async function renderResult(
   context: Context,
   action: () => Promise<Result | undefined>,
@@ -140,7 +141,10 @@ export async function renderResult(
   }
 }
 
-/** Responds with an error. An unexpected one is logged, and not shown. */
+/**
+ * Responds with an error. `problem` is a text to show, or an unexpected error, which is only
+ * logged.
+ */
 export async function renderError(
   context: Context,
   status: 400 | 403 | 404 | 409 | 413 | 415 | 500,

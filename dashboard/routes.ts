@@ -23,13 +23,13 @@ import { renderError, renderPage, renderResult } from "./respond.ts";
 import { stateOfName } from "./states.ts";
 import { errorMessage } from "../platform/thrown.ts";
 
-/** Context of a request, as Hono passes it on. */
+/** Bindings of Hono that pass the context of a request to handlers. */
 export interface Bindings {
   readonly Bindings: { readonly context: Context };
 }
 type Http = HonoContext<Bindings>;
 
-/** Gives a page; `undefined` if there is none at that address. */
+/** Makes a page; returns `undefined` if the address does not exist. */
 type PageOf = (context: Context, param: (name: string) => string) =>
   | Page
   | undefined
@@ -40,7 +40,7 @@ type ActionOf = (
   form: SentForm,
 ) => Result | undefined | Promise<Result | undefined>;
 
-/** Parameters of an address. */
+/** Decoded parameters of the route. */
 function paramsOf(http: Http): (name: string) => string {
   return (name) => fromSegment(http.req.param(name) ?? "");
 }
@@ -67,10 +67,10 @@ function refOf(param: (name: string) => string): MessageRef | undefined {
   return { queueName: param("queue"), state, key: param("key") };
 }
 
-/** States as references name them. */
+/** Names on pages by the names of states, which addresses may contain, too. */
 const NAMES: Readonly<Record<string, string>> = { ready: "waiting", unacknowledged: "running" };
 
-/** Routes of all pages and actions, below the root of one broker. */
+/** Routes of all pages and actions, relative to the root of a broker. */
 export function routes(pathOf: (request: Request) => string): Hono<Bindings> {
   const app = new Hono<Bindings>({ getPath: pathOf });
   addPages(app);
@@ -179,7 +179,7 @@ async function discover({ board: { reader } }: Context): Promise<Result> {
   }
 }
 
-/** Keeps what a browser wants, and goes back to the page. */
+/** Stores preferences in a cookie, and redirects back to the page. */
 async function preferences({ request, address }: Context): Promise<Response> {
   const form = await SentForm.read(request);
   if (!(form instanceof SentForm)) return new Response(form.reason, { status: form.status });
@@ -188,7 +188,7 @@ async function preferences({ request, address }: Context): Promise<Response> {
     zone: form.typed("zone"),
     keys: form.typed("keys"),
   });
-  // A path below the dashboard, as it was in an address: it holds no other characters.
+  // Only a relative path with URL characters, so that it cannot redirect to another site.
   const back = (form.hidden("back") ?? "").replace(/^[/\\]+/, "");
   const isPath = /^[\w.~%!$&'()*+,;=:@/?-]*$/.test(back);
   return new Response(null, {

@@ -1,16 +1,16 @@
 /**
- * Protection against forged requests. Source: the OWASP cheat sheet "Cross-Site Request Forgery
- * Prevention", its section on Fetch Metadata.
+ * Protection against cross-site request forgery (CSRF). Source: the OWASP cheat sheet "Cross-Site
+ * Request Forgery Prevention", its section on Fetch Metadata.
  *
- * `hono/csrf` is not used: it lets other content types through, and compares the scheme, which
- * differs behind a proxy that ends TLS.
+ * `hono/csrf` is not used: it allows other content types, and compares the scheme, which differs
+ * behind a proxy that terminates TLS.
  *
  * @module
  */
 
 const FORM = "application/x-www-form-urlencoded";
 
-/** Why a request that would change something is refused. */
+/** Refusal of a request. */
 export interface Refusal {
   /** Status of the response. */
   readonly status: 403 | 415;
@@ -19,11 +19,11 @@ export interface Refusal {
 }
 
 /**
- * Checks that a form of the dashboard itself sent a request.
+ * Checks that a request comes from a form of the dashboard.
  *
- * @param request A request that is not GET or HEAD.
- * @param origins Origins of the dashboard as browsers see it, besides its own host.
- * @returns Why it is refused; `undefined` if it is not.
+ * @param request A request other than GET or HEAD.
+ * @param origins Origins of the dashboard as browsers see it, in addition to its own host.
+ * @returns The refusal; `undefined` if the request is allowed.
  */
 export function refusalOf(request: Request, origins: readonly string[]): Refusal | undefined {
   const [type = ""] = (request.headers.get("content-type") ?? "").split(";");
@@ -44,7 +44,7 @@ function hostOf(origin: string): string | undefined {
   return URL.parse(origin)?.host;
 }
 
-/** The host as the client named it, without the default port of either scheme. */
+/** The host of a request, in lower case. */
 export function hostOfRequest(request: Request): string {
   const host = request.headers.get("host") ?? new URL(request.url).host;
   return host.toLowerCase();

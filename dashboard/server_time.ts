@@ -1,6 +1,8 @@
 import type { Reading } from "./reader.ts";
 
-/** The present by the clock of the server, from which all times of messages are. */
+/**
+ * The current time by the clock of the server, which is also the clock of all times of messages.
+ */
 export function serverTime({ snapshot }: Reading): number {
   const now = Date.now();
   return snapshot === undefined ? now : snapshot.now + (now - snapshot.readAt);

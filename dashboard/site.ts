@@ -24,11 +24,11 @@ const log = /* @__PURE__ */ getLogger("dashboard");
 const BULK_LIMIT = 100_000;
 const NO_READING: Reading = { snapshot: undefined, outage: undefined };
 
-/** A dashboard: its brokers, and what is common to all its requests. */
+/** A dashboard: its brokers, and the state that all requests share. */
 export class Site {
   readonly #options: DashboardOptions;
   readonly #boards: ReadonlyMap<string, Board>;
-  /** True if paths name the broker. */
+  /** True if paths contain the name of the broker. */
   readonly #hasNames: boolean;
   readonly #origins: readonly string[];
   readonly #notices: Notices = new Notices();
@@ -64,7 +64,7 @@ export class Site {
     }
   }
 
-  /** Ends operations and event streams, and closes the connections that it opened. */
+  /** Stops operations and event streams, and closes the connections that it opened. */
   async close(): Promise<void> {
     this.#closed.abort();
     await Promise.all(Array.from(this.#boards.values(), (board) => board.close()));
@@ -129,7 +129,7 @@ export class Site {
     return eventStream(context, () => this.#streams--);
   }
 
-  /** A request that names no broker is led to the first one. */
+  /** Redirects a request without a broker to the first one. */
   #toFirst({ top, path }: Address, name: string): Response {
     const location = `${top}@${segment(name)}${path}`;
     return new Response(null, { status: 303, headers: { location } });

@@ -2,40 +2,40 @@ import type { Pause } from "../control/pauses.ts";
 import type { QueueOverview } from "../core/inspection.ts";
 import type { ActorCounts, HistoryMinute, WorkerReport } from "../core/inspection_reports.ts";
 
-/** Time during which the broker has not answered. */
+/** An outage of the broker. */
 export interface Outage {
   /** When it began, in milliseconds since the epoch. */
   readonly since: number;
-  /** Why it does not answer. */
+  /** The error. */
   readonly reason: string;
-  /** When it is asked again. */
+  /** Time of the next attempt, in milliseconds since the epoch. */
   readonly retryAt: number;
 }
 
-/** All that the pages show of a broker without reading messages, as read at one time. */
+/** State of a broker at one time, without messages. */
 export interface Snapshot {
   /** When it was read, by the clock of the server. */
   readonly now: number;
-  /** The same by the clock of this process. */
+  /** When it was read, by the clock of this process. */
   readonly readAt: number;
   /** The queues, by name. */
   readonly queues: readonly QueueOverview[];
-  /** True if there are more queues than one reading tells. */
+  /** True if there are more queues than one reading returns. */
   readonly isPartial: boolean;
   /** Paused queues, by name; `undefined` without a control store. */
   readonly paused: ReadonlyMap<string, Pause> | undefined;
-  /** Paused actors, by name; as `paused`. */
+  /** Paused actors, by name; `undefined` without a control store. */
   readonly pausedActors: ReadonlyMap<string, Pause> | undefined;
-  /** The workers; `undefined` if the broker does not tell. */
+  /** The workers; `undefined` if the broker does not list them. */
   readonly workers: readonly WorkerReport[] | undefined;
-  /** The last hour; `undefined` if the broker does not tell. */
+  /** The last hour; `undefined` if the broker has no history. */
   readonly history: readonly HistoryMinute[] | undefined;
 }
 
 /** Figures of the whole broker. */
 export interface Figures {
   readonly ready: number | undefined;
-  /** Age of the message that waits longest on a queue that is not paused. */
+  /** Age of the oldest waiting message on queues that are not paused, in milliseconds. */
   readonly oldest: number | undefined;
   /** The queue of that message. */
   readonly oldestQueue: string | undefined;
@@ -48,17 +48,17 @@ export interface Figures {
   readonly died: number | undefined;
 }
 
-/** Rates of an actor or of all of them, a value for each minute. */
+/** Numbers of messages per minute, of one actor or of all. */
 export interface Rates {
   readonly done: readonly number[];
   readonly failed: readonly number[];
   readonly dead: readonly number[];
 }
 
-/** Minutes that count as recent. */
+/** Number of recent minutes. */
 const RECENT = 10;
 
-/** Calculates the figures on top of the first page. */
+/** Calculates the figures at the top of the first page. */
 export function figuresOf(snapshot: Snapshot): Figures {
   const { queues, workers, history } = snapshot;
   const reporting = workers?.filter((one) => one.hasReport);
@@ -88,18 +88,18 @@ function oldestOf(snapshot: Snapshot): { age: number; queueName: string } | unde
   return { age: ageOf(snapshot, first)!, queueName: first.queueName };
 }
 
-/** Age of the message that waits longest on a queue. */
+/** Age of the oldest waiting message of a queue, in milliseconds. */
 export function ageOf({ now }: Snapshot, { headSince }: QueueOverview): number | undefined {
   return headSince === undefined ? undefined : Math.max(0, now - headSince);
 }
 
-/** Adds up what is known; `undefined` if nothing is. */
+/** Sum of the known values; `undefined` if none is known. */
 export function sum(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);
   return known.length === 0 ? undefined : known.reduce((total, value) => total + value, 0);
 }
 
-/** The number of the last sixty seconds: of the present minute, and of the rest of the one before. */
+/** Estimate for the last sixty seconds, from the current minute and a part of the previous one. */
 function lastMinute(
   history: readonly HistoryMinute[],
   name: keyof ActorCounts,
@@ -116,9 +116,9 @@ function totalOf(minute: HistoryMinute, name: keyof ActorCounts): number {
 }
 
 /**
- * Actors with their last hour, the busiest first.
+ * Rates of the last hour by actor, the busiest first.
  *
- * @param others Names of actors that may have done nothing.
+ * @param others Names of actors to include even without history.
  */
 export function ratesByActor(
   history: readonly HistoryMinute[],
@@ -131,7 +131,7 @@ export function ratesByActor(
   return rates.toSorted(([, a], [, b]) => total(b) - total(a));
 }
 
-/** The last hour of all actors together. */
+/** Rates of the last hour of all actors together. */
 export function allRates(history: readonly HistoryMinute[]): Rates {
   return {
     done: history.map((one) => totalOf(one, "done")),

@@ -1,6 +1,6 @@
 import type { MessageState } from "../core/inspection.ts";
 
-/** Names of states on pages and in addresses. */
+/** Names of states on pages and in addresses, by state. */
 const NAMES: Readonly<Record<MessageState, string>> = {
   ready: "waiting",
   delayed: "delayed",
@@ -13,7 +13,7 @@ export function stateName(state: MessageState): string {
   return NAMES[state];
 }
 
-/** The state of a name; `undefined` if there is none. */
+/** The state with a name; `undefined` if the name is unknown. */
 export function stateOfName(name: string): MessageState | undefined {
   return (Object.keys(NAMES) as MessageState[]).find((state) => NAMES[state] === name);
 }

@@ -1,4 +1,4 @@
-/** True if a program asks, not a browser. */
+/** True if the client prefers JSON: a program rather than a browser. */
 export function wantsJson({ headers }: Request): boolean {
   return (headers.get("accept") ?? "").includes("application/json");
 }

@@ -4,10 +4,10 @@ import type { SentForm } from "../form.ts";
 import type { MessageRef } from "../../core/inspection.ts";
 import { stateName } from "../states.ts";
 import { changeVerbOf } from "./change_verbs.ts";
-import { type Deed, perform } from "./perform.ts";
+import { type ChangeRequest, perform } from "./perform.ts";
 import { controlOf, outcomeOf, reasonBy, type Result } from "./results.ts";
 
-/** Does something with one message. */
+/** Changes or cancels one message. */
 export async function changeMessage(
   context: Context,
   ref: MessageRef,
@@ -18,16 +18,16 @@ export async function changeMessage(
   if (verb === "cancel") return await cancel(context, form, to, ref.queueName);
   const change = changeVerbOf(verb);
   if (change === undefined) return undefined;
-  const deed: Deed = { ...change, queue: ref.queueName, ids: [ref.key] };
+  const request: ChangeRequest = { ...change, queue: ref.queueName, ids: [ref.key] };
   const notice = await perform(
     context,
-    deed,
-    async () => outcomeOf(await context.board.inspector.change([ref], change.action), change.told),
+    request,
+    async () => outcomeOf(await context.board.inspector.change([ref], change.action), change.label),
   );
   return { to, notice };
 }
 
-/** Cancels one message, wherever it is. */
+/** Cancels one message in any state. */
 export async function cancel(
   context: Context,
   form: SentForm,
@@ -37,19 +37,19 @@ export async function cancel(
   const { board, viewer } = context;
   const id = form.hidden("id");
   if (id === undefined) return { to, notice: { kind: "bad", text: "No message was named" } };
-  const deed: Deed = {
+  const request: ChangeRequest = {
     right: "cancel",
     action: "cancel",
     past: "cancelled",
     ids: [id],
     ...(queue !== undefined && { queue }),
   };
-  const notice = await perform(context, deed, async () => {
+  const notice = await perform(context, request, async () => {
     await controlOf(board).cancel(id, {
       keep: true,
       reason: reasonBy(viewer.name, form.typed("reason")),
     });
-    board.noteCancellation(id, viewer.name);
+    board.addCancellation(id, viewer.name);
     return { text: `Cancelled message ${id}: it goes to the dead letters` };
   });
   return { to, notice };

@@ -5,10 +5,10 @@ import type { Operation } from "../operations/operation.ts";
 import { bulkChangeOf, MANY } from "../pages/operations.ts";
 import { stateName, stateOfName } from "../states.ts";
 import { changeVerbOf } from "./change_verbs.ts";
-import { audit, type Deed, perform } from "./perform.ts";
+import { audit, type ChangeRequest, perform } from "./perform.ts";
 import type { Result } from "./results.ts";
 
-/** Begins an operation. */
+/** Starts an operation. */
 export async function startOperation(context: Context, form: SentForm): Promise<Result> {
   const queue = form.hidden("queue");
   const state = stateOfName(form.hidden("state") ?? "");
@@ -21,7 +21,7 @@ export async function startOperation(context: Context, form: SentForm): Promise<
     .map((name) => form.hidden(name));
   const expected = Number(form.hidden("expected") ?? NaN);
   const words = wordsOf({ actor, error, since, before });
-  const deed: Deed = {
+  const request: ChangeRequest = {
     ...verb,
     past: `began to ${verb.action}`,
     queue,
@@ -29,7 +29,7 @@ export async function startOperation(context: Context, form: SentForm): Promise<
     ...(Number.isFinite(expected) && { count: expected }),
   };
   let operation: Operation | undefined;
-  const notice = await perform(context, deed, () => {
+  const notice = await perform(context, request, () => {
     if (verb.action === "drop" && !(expected <= MANY) && form.typed("typed") !== queue) {
       throw new RangeError("Nothing was dropped: the name of the queue was not typed");
     }
@@ -39,7 +39,7 @@ export async function startOperation(context: Context, form: SentForm): Promise<
       ...(actor !== undefined && { actorName: actor }),
       ...(error !== undefined && { error }),
       ...(Number.isFinite(Number(since ?? NaN)) && { since: Number(since) }),
-      // An end that is missing is the present: otherwise it would chase what it requeues.
+      // Defaults to now: without an end it could process messages that it has requeued itself.
       before: Number.isFinite(Number(before ?? NaN)) ? Number(before) : Math.ceil(context.now) + 1,
     };
     operation = context.board.operations.start(
@@ -49,23 +49,27 @@ export async function startOperation(context: Context, form: SentForm): Promise<
         expected: Number.isFinite(expected) ? expected : undefined,
         by: context.viewer.name,
       },
-      (ended) => noteEnd(context, { ...verb, queue, filter: deed.filter }, ended),
+      (ended) => noteEnd(context, { ...verb, queue, filter: request.filter }, ended),
     );
     return Promise.resolve({ text: `Started operation ${operation.id}` });
   });
   return { to: operation === undefined ? "operations" : `operations/${operation.id}`, notice };
 }
 
-/** The filter in words, if there is one. */
+/** The filter as text, if there is one. */
 function wordsOf(filter: Readonly<Record<string, string | undefined>>): string | undefined {
   return filterText(
     Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)),
   );
 }
 
-function noteEnd(context: Context, deed: Deed, { done, state, error }: Operation): void {
+function noteEnd(
+  context: Context,
+  request: ChangeRequest,
+  { done, state, error }: Operation,
+): void {
   const outcome = state === "failed" ? "failed" : "done";
-  audit(context, { ...deed, count: done }, outcome, error);
+  audit(context, { ...request, count: done }, outcome, error);
   void context.board.reader.refresh();
 }
 
@@ -74,14 +78,14 @@ export async function stopOperation(context: Context, id: number): Promise<Resul
   const operation = context.board.operations.get(id);
   if (operation === undefined) return undefined;
   const { change, selection } = operation.request;
-  const deed: Deed = {
+  const request: ChangeRequest = {
     right: change === "drop" ? "drop" : "requeue",
     action: "stop",
     past: "stopped operation",
     ids: [`${id}`],
     queue: selection.queueName,
   };
-  const notice = await perform(context, deed, () => {
+  const notice = await perform(context, request, () => {
     operation.stop();
     return Promise.resolve({ text: `Stopping operation ${id}` });
   });

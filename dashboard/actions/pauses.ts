@@ -1,15 +1,15 @@
 import type { Context } from "../context.ts";
 import type { SentForm } from "../form.ts";
 import type { Right } from "../options.ts";
-import { type Deed, perform } from "./perform.ts";
+import { type ChangeRequest, perform } from "./perform.ts";
 import { controlOf, reasonBy, type Result } from "./results.ts";
 
-/** Something that can be paused: what it needs, and what that is called. */
+/** A kind of target that can be paused, with the right and the verbs. */
 interface Pausable {
   readonly right: Right;
-  /** The page to go back to. */
+  /** Page after the action. */
   readonly to: string;
-  /** The verb that pauses it, and its past. */
+  /** The verb that pauses it, and its past tense. */
   readonly verb: string;
   readonly past: string;
 }
@@ -23,10 +23,10 @@ const PAUSABLES: Readonly<Record<"queue" | "actor" | "worker", Pausable>> = {
 /**
  * Pauses or resumes a queue, an actor or a worker.
  *
- * @param kind What.
- * @param name Its name; the id of a worker.
- * @param verb `resume`, or what pauses it.
- * @returns Where to go; `undefined` if there is no such verb.
+ * @param kind The kind of target.
+ * @param name Name of the queue or actor, or id of the worker.
+ * @param verb `resume`, or the verb that pauses the target.
+ * @returns The next page; `undefined` if the verb is unknown.
  */
 export async function pauseOrResume(
   context: Context,
@@ -39,13 +39,13 @@ export async function pauseOrResume(
   const pausable = PAUSABLES[kind];
   if (verb !== pausable.verb && verb !== "resume") return undefined;
   const past = verb === "resume" ? "resumed" : pausable.past;
-  const deed: Deed = {
+  const request: ChangeRequest = {
     right: pausable.right,
     action: verb,
     past: kind === "queue" ? past : `${past} ${kind}`,
     ...(kind === "queue" ? { queue: name } : { ids: [name] }),
   };
-  const notice = await perform(context, deed, async () => {
+  const notice = await perform(context, request, async () => {
     const control = controlOf(board);
     const target = { [kind]: name };
     if (verb !== "resume") {

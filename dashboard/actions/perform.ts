@@ -7,39 +7,40 @@ import type { Action, Right } from "../options.ts";
 
 const log = /* @__PURE__ */ getLogger("dashboard");
 
-/** Ids that a log line names. */
+/** Maximum of ids in a log record. */
 const MAX_IDS = 20;
+/** Maximum of characters of a text in a log record. */
 const MAX_TEXT = 300;
 
-/** Something that a viewer wants to change. */
-export interface Deed {
-  /** Right that they need. */
+/** A change that a viewer requests. */
+export interface ChangeRequest {
+  /** The right that it needs. */
   readonly right: Right;
-  /** Name of the action in log lines and for `onAction`: `requeue`. */
+  /** Name of the action in log records and for `onAction`, such as `requeue`. */
   readonly action: string;
-  /** The same as a verb of the past: `requeued`. */
+  /** Past tense of the action, such as `requeued`. */
   readonly past: string;
   readonly queue?: string;
-  /** Which messages, in words. */
+  /** The filter that selects the messages, as text. */
   readonly filter?: string | undefined;
   readonly ids?: readonly string[];
   readonly count?: number;
 }
 
-/** Result of work on many messages. */
-export interface Done {
-  /** For the page. */
+/** Result of a change. */
+export interface ChangeResult {
+  /** The text for the page. */
   readonly text: string;
-  /** Number of changed messages, if that is not the number wanted. */
+  /** Number of changed messages, if it differs from the requested number. */
   readonly count?: number;
 }
 
 /** The viewer lacks a right. */
 export class Forbidden extends Error {
-  /** The right. */
+  /** The missing right. */
   readonly right: Right;
 
-  /** Says which right. */
+  /** @param right The missing right. */
   constructor(right: Right) {
     super(`You may not do this: it needs the right "${right}"`);
     this.right = right;
@@ -47,61 +48,61 @@ export class Forbidden extends Error {
 }
 
 /**
- * Does what a viewer wants, if they may, and logs it in any case.
+ * Performs a change if the viewer has the right, and logs it in any case.
  *
- * @param context The request.
- * @param deed What they want.
- * @param work Does it.
- * @returns What to tell them.
- * @throws {Forbidden} If they may not.
+ * @param context The context.
+ * @param request The change.
+ * @param work The implementation.
+ * @returns The notice for the next page.
+ * @throws {Forbidden} If the viewer lacks the right.
  */
 export async function perform(
   context: Context,
-  deed: Deed,
-  work: () => Promise<Done>,
+  request: ChangeRequest,
+  work: () => Promise<ChangeResult>,
 ): Promise<Notice> {
   const { viewer, options } = context;
-  if (!viewer.rights.has(deed.right)) {
-    audit(context, deed, "refused", "no right to do so");
-    throw new Forbidden(deed.right);
+  if (!viewer.rights.has(request.right)) {
+    audit(context, request, "refused", "no right to do so");
+    throw new Forbidden(request.right);
   }
   try {
-    await options.onAction?.(actionOf(context, deed));
+    await options.onAction?.(actionOf(context, request));
   } catch (error) {
-    audit(context, deed, "refused", errorMessage(error));
+    audit(context, request, "refused", errorMessage(error));
     return { kind: "bad", text: `Nothing was done: ${errorMessage(error)}` };
   }
   try {
     const { text, count } = await work();
-    audit(context, count === undefined ? deed : { ...deed, count }, "done");
+    audit(context, count === undefined ? request : { ...request, count }, "done");
     return { kind: "good", text };
   } catch (error) {
-    audit(context, deed, "failed", errorMessage(error));
+    audit(context, request, "failed", errorMessage(error));
     return { kind: "bad", text: errorMessage(error) };
   } finally {
     void context.board.reader.refresh();
   }
 }
 
-function actionOf({ viewer }: Context, deed: Deed): Action {
-  const { action, queue, filter, ids = [], count = ids.length } = deed;
+function actionOf({ viewer }: Context, request: ChangeRequest): Action {
+  const { action, queue, filter, ids = [], count = ids.length } = request;
   return { who: viewer.name, action, queue, filter, ids: ids.slice(0, MAX_IDS), count };
 }
 
 /**
- * Writes the line of an action: `ada requeued 812 of default where actor=sendMail`.
+ * Writes the log record of a change, such as `ada requeued 812 of default where actor=sendMail`.
  *
  * @param outcome Whether it was done.
- * @param reason Why not.
+ * @param reason The reason, if it was not done.
  */
 export function audit(
   context: Context,
-  deed: Deed,
+  request: ChangeRequest,
   outcome: "done" | "refused" | "failed",
   reason?: string,
 ): void {
   const clean = (text: string) => escapeText(shorten(text, MAX_TEXT));
-  const { who, action, queue, filter, ids, count } = actionOf(context, deed);
+  const { who, action, queue, filter, ids, count } = actionOf(context, request);
   const properties = {
     who: clean(who),
     action,
@@ -112,7 +113,7 @@ export function audit(
     outcome,
     reason: reason === undefined ? undefined : clean(reason),
     broker: context.board.name === "" ? undefined : clean(context.board.name),
-    past: outcome === "done" ? deed.past : `was not able to ${action}`,
+    past: outcome === "done" ? request.past : `was not able to ${action}`,
     subject: subjectOf({ queue, filter, ids, count }, clean),
   };
   if (outcome === "done") log.info("{who} {past} {subject}", properties);

@@ -6,7 +6,7 @@ import { stateName } from "../states.ts";
 import { MANY } from "../pages/operations.ts";
 import { toRef } from "../pages/message_table.ts";
 import { changeVerbOf } from "./change_verbs.ts";
-import { type Deed, perform } from "./perform.ts";
+import { type ChangeRequest, perform } from "./perform.ts";
 import { controlOf, outcomeOf, reasonBy, type Result } from "./results.ts";
 import { counted } from "../../platform/counted.ts";
 
@@ -18,14 +18,14 @@ export async function purge(
   form: SentForm,
 ): Promise<Result> {
   const to = `queues/${segment(queue)}/${stateName(state)}`;
-  const deed: Deed = {
+  const request: ChangeRequest = {
     right: "purge",
     action: "purge",
     past: "purged",
     queue,
     filter: stateName(state),
   };
-  const notice = await perform(context, deed, async () => {
+  const notice = await perform(context, request, async () => {
     if (state === "unacknowledged") throw new RangeError("Running messages cannot be purged");
     const expected = Number(form.hidden("expected") ?? NaN);
     if (!(expected <= MANY) && form.typed("typed") !== queue) {
@@ -55,11 +55,11 @@ export async function changeSelected(
     return { to, notice: { kind: "bad", text: "No message was selected" } };
   }
   const refs = values.map((value) => toRef(value, queue, state));
-  const deed: Deed = { ...verb, queue, ids: refs.map(({ key }) => key) };
+  const request: ChangeRequest = { ...verb, queue, ids: refs.map(({ key }) => key) };
   const notice = await perform(
     context,
-    deed,
-    async () => outcomeOf(await context.board.inspector.change(refs, verb.action), verb.told),
+    request,
+    async () => outcomeOf(await context.board.inspector.change(refs, verb.action), verb.label),
   );
   return { to, notice };
 }
@@ -75,14 +75,14 @@ export async function cancelActor(
   const actor = form.typed("actor");
   if (actor === undefined) return { to, notice: { kind: "bad", text: "Name an actor" } };
   const before = Number(form.hidden("before") ?? NaN);
-  const deed: Deed = {
+  const request: ChangeRequest = {
     right: "cancel",
     action: "cancel",
     past: "cancelled",
     queue,
     filter: `actor=${actor}`,
   };
-  const notice = await perform(context, deed, async () => {
+  const notice = await perform(context, request, async () => {
     await controlOf(board).cancelAll({ queue, actor, ...(before > 0 && { before }) }, {
       keep: true,
       reason: reasonBy(viewer.name, form.typed("reason")),

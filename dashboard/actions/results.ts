@@ -3,18 +3,18 @@ import type { Board } from "../board.ts";
 import type { Notice } from "../notices.ts";
 import type { ChangeOutcome } from "../../core/inspection.ts";
 import { errorMessage } from "../../platform/thrown.ts";
-import type { Done } from "./perform.ts";
+import type { ChangeResult } from "./perform.ts";
 import { counted } from "../../platform/counted.ts";
 
 /** Page after an action, and the notice on it. */
 export interface Result {
-  /** The page, below the root. */
+  /** Path of the page, relative to the root. */
   readonly to: string;
   readonly notice?: Notice;
 }
 
-/** Result of changes, in words. */
-export function outcomeOf(outcomes: readonly ChangeOutcome[], past: string): Done {
+/** Describes the outcomes of changes. @throws The error if all have failed. */
+export function outcomeOf(outcomes: readonly ChangeOutcome[], past: string): ChangeResult {
   const number = (outcome: ChangeOutcome["outcome"]) =>
     outcomes.filter((one) => one.outcome === outcome).length;
   const [done, gone, failed] = [number("done"), number("gone"), number("failed")];
@@ -28,13 +28,13 @@ export function outcomeOf(outcomes: readonly ChangeOutcome[], past: string): Don
   return { text: texts.join(", "), count: done };
 }
 
-/** Controls the workers of a broker. @throws {TypeError} If the broker has no control store. */
+/** The `Control` of a broker. @throws {TypeError} If the broker has no control store. */
 export function controlOf({ control }: Board): Control {
   if (control !== undefined) return control;
   throw new TypeError("The broker has no control store, which this needs");
 }
 
-/** The reason of a pause or cancellation, with the name of whoever asked for it. */
+/** The reason of a pause or cancellation, with the name of the viewer. */
 export function reasonBy(name: string, reason: string | undefined): string {
   return reason === undefined ? `by ${name}` : `${reason} (${name})`;
 }

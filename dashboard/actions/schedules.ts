@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import type { SentForm } from "../form.ts";
-import { type Deed, perform } from "./perform.ts";
+import { type ChangeRequest, perform } from "./perform.ts";
 import { controlOf, reasonBy, type Result } from "./results.ts";
 
 /** Pauses, resumes or triggers a schedule. */
@@ -20,8 +20,8 @@ export async function changeSchedule(
     : undefined;
   if (past === undefined) return undefined;
   const right = verb === "trigger" ? "trigger" : "pause";
-  const deed: Deed = { right, action: verb, past, ids: [name] };
-  const notice = await perform(context, deed, async () => {
+  const request: ChangeRequest = { right, action: verb, past, ids: [name] };
+  const notice = await perform(context, request, async () => {
     const control = controlOf(board);
     if (verb === "trigger") {
       const { messageId } = await control.trigger(name);

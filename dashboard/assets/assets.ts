@@ -1,5 +1,5 @@
 /**
- * Files that pages load, kept as texts: a package on JSR has no files to read.
+ * Static files of the pages, as strings: a package on JSR cannot read its files.
  *
  * @module
  */
@@ -10,18 +10,18 @@ import { STYLE } from "./style.ts";
 
 /** A file of the dashboard. */
 export interface Asset {
-  /** Its name, which changes with its content. */
+  /** File name with a hash of the content. */
   readonly name: string;
   readonly type: string;
   readonly text: string;
 }
 
-/** Files by what they are. */
+/** The files by their role. */
 export type Assets = Readonly<Record<"style" | "script" | "idiomorph" | "icon", Asset>>;
 
 let assets: Assets | undefined;
 
-/** All files, hashed when they are first asked for. */
+/** All files, hashed at first use. */
 export function allAssets(): Assets {
   assets ??= {
     style: asset("style", "css", "text/css; charset=utf-8", STYLE),
@@ -32,7 +32,7 @@ export function allAssets(): Assets {
   return assets;
 }
 
-/** The response to a request for a file; `undefined` if there is none of that name. */
+/** The response to a request for a file; `undefined` if the name is unknown. */
 export function serveAsset(name: string): Response | undefined {
   const found = Object.values(allAssets()).find((one) => one.name === name);
   if (found === undefined) return undefined;
@@ -48,7 +48,7 @@ function asset(name: string, ending: string, type: string, text: string): Asset 
   return { name: `${name}.${hash(text)}.${ending}`, type, text };
 }
 
-/** FNV-1a: it only has to differ between versions. */
+/** FNV-1a. Not for security: it only has to differ between versions. */
 function hash(text: string): string {
   let value = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) {

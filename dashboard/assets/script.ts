@@ -1,6 +1,6 @@
 /**
- * The script of all pages: live updates, keys, selection. Pages work without it. It holds neither
- * backslashes nor template literals, since it stands in one.
+ * The script of all pages: live updates, keyboard shortcuts, selection. Pages work without it. It
+ * must not contain backslashes or template literals, since it is inside one.
  */
 export const SCRIPT = `
 "use strict";
@@ -9,7 +9,7 @@ export const SCRIPT = `
   const byId = (id) => document.getElementById(id);
   const PARTS = ["nav", "status", "live"];
 
-  // Times in the zone of the reader.
+  // Times in the local zone.
   const localTimes = (within) => {
     if (root.dataset.zone !== "local") return;
     for (const time of within.querySelectorAll("time[datetime]")) {
@@ -22,7 +22,7 @@ export const SCRIPT = `
     }
   };
 
-  // An open menu, and what is typed in it, stays as it is.
+  // Updates do not touch an open menu and its input.
   const morphing = {
     morphStyle: "innerHTML",
     ignoreActiveValue: true,
@@ -46,7 +46,7 @@ export const SCRIPT = `
     document.body.classList.toggle("stale", !!parts.stale);
   };
 
-  // Live updates, while the page is seen and not held.
+  // Live updates, while the page is visible and not on hold.
   const url = document.body.dataset.events;
   const hold = byId("hold");
   let source, timer, wait = 500, held = false;
@@ -100,7 +100,7 @@ export const SCRIPT = `
   for (const one of document.querySelectorAll("[data-script]")) one.hidden = false;
   for (const one of document.querySelectorAll("[data-plain]")) one.hidden = true;
 
-  // Keys.
+  // Keyboard shortcuts.
   const rows = () => [...document.querySelectorAll("tr[data-row]")];
   let current = -1;
   const move = (step) => {

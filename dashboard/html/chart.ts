@@ -1,29 +1,29 @@
 /**
- * Charts, drawn by the server: sixty points need no library.
+ * Charts as SVG, drawn on the server.
  *
  * @module
  */
 import { html } from "hono/html";
 import type { Html } from "./text.ts";
 
-/** Size of the coordinates; the style gives the size on the page. */
+/** Size of the coordinate system. The style sheet sets the size on the page. */
 const WIDTH = 240;
 const HEIGHT = 40;
 
-/** A row of a chart. */
+/** A series of a chart. */
 export interface Series {
-  /** Its class: `done` or `failed`. */
+  /** CSS class: `done` or `failed`. */
   readonly name: string;
   /** A value for each minute, the oldest first. */
   readonly values: readonly number[];
 }
 
 /**
- * Draws values as an area, and what is worth more attention as a line above it.
+ * Draws a chart.
  *
- * @param label What it shows, for those who do not see it.
- * @param series The first is drawn as an area.
- * @param kind `spark` for a row of a table, `wide` for a chart of its own.
+ * @param label Description for screen readers.
+ * @param series The first is drawn as an area, the others as lines.
+ * @param kind `spark` for a cell of a table, `wide` for a separate chart.
  */
 export function chart(label: string, series: readonly Series[], kind: "spark" | "wide"): Html {
   const top = Math.max(1, ...series.flatMap(({ values }) => values));

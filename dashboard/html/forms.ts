@@ -1,15 +1,15 @@
 /**
- * Forms of actions. Each is a plain form that is sent by POST, so that it works without the script.
+ * Forms of actions. Plain forms with POST, so that they work without the script.
  *
  * @module
  */
 import { html } from "hono/html";
 import type { Content, Html } from "./text.ts";
 
-/** Fields whose values are sent as they are, whatever they hold: encoded, then encoded by the form. */
+/** Hidden fields of a form. */
 export type Fields = Readonly<Record<string, string | undefined>>;
 
-/** Hidden fields. */
+/** Hidden inputs. Values are percent-encoded, since forms normalize line breaks. */
 export function hidden(fields: Fields): Content {
   return Object.entries(fields).map(([name, value]) =>
     value === undefined
@@ -20,7 +20,7 @@ export function hidden(fields: Fields): Content {
   );
 }
 
-/** A button that acts at once. */
+/** A form with only a button, without confirmation. */
 export function button(
   action: string,
   label: string,
@@ -33,23 +33,23 @@ export function button(
   `;
 }
 
-/** Question of a menu before it acts. */
+/** Options of a {@linkcode menu}. */
 export interface MenuOptions {
   /** Address of the action. */
   readonly action: string;
   /** Label of the menu, with an ellipsis. */
   readonly label: string;
-  /** Label of the button in it. */
+  /** Label of the submit button. */
   readonly confirm: string;
   readonly fields?: Fields;
-  /** Text of the question. */
+  /** Content above the button. */
   readonly content?: Content;
   readonly isDangerous?: boolean;
-  /** Tells menus with the same label apart, for those who only hear it. */
+  /** Text after the label for screen readers, to distinguish menus with the same label. */
   readonly about?: string;
 }
 
-/** A form that opens at its label: the confirmation of an action. */
+/** A form that opens when its label is clicked, to confirm an action. */
 export function menu(options: MenuOptions): Html {
   const { action, label, confirm, fields = {}, content = "", isDangerous, about } = options;
   return html`
@@ -65,7 +65,7 @@ export function menu(options: MenuOptions): Html {
   `;
 }
 
-/** A field for a short text, with its label. */
+/** An input for a short text, with its label. */
 export function field(name: string, label: string, value = "", type = "text"): Html {
   return html`<label>${label} <input name="${name}" type="${type}" value="${value}" autocomplete="off" maxlength="200"></label>`;
 }

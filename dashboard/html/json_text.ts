@@ -1,12 +1,12 @@
-/** Nesting beyond which a text is no longer indented: a line would consist of spaces. */
+/** Maximum of indented levels. */
 const MAX_INDENT = 40;
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
 /**
- * Indents a JSON text and changes nothing else: numbers that no float can hold stay as they are.
+ * Indents a JSON text without parsing it, so that numbers keep their precision.
  *
  * @param json The text, valid or not.
- * @returns The same tokens, a value a line.
+ * @returns The same tokens, with one value per line.
  */
 export function indentJson(json: string): string {
   let depth = 0;

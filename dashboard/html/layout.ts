@@ -13,8 +13,8 @@ import { type Content, type Html, plain, text } from "./text.ts";
 /**
  * A whole page.
  *
- * @param context The request.
- * @param page What it shows.
+ * @param context The context.
+ * @param page The page.
  */
 export function layout(context: Context, page: Page): Html {
   const { address, preferences, reading } = context;
@@ -97,7 +97,7 @@ const PLACES: readonly [Exclude<Place, undefined>, string, string][] = [
   ["operations", "Operations", "operations"],
 ];
 
-/** The navigation, whose numbers are live. */
+/** The navigation, with live numbers. */
 export function navigation(context: Context, place: Place): Html {
   const { address: { root }, reading: { snapshot }, board } = context;
   const figures = snapshot && figuresOf(snapshot);

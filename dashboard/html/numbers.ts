@@ -1,5 +1,5 @@
 /**
- * Numbers and times as people read them.
+ * Numbers and times for people.
  *
  * @module
  */
@@ -11,19 +11,19 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** @returns `1,208`; a dash for what is not known. */
+/** @returns A number such as `1,208`; a dash if unknown. */
 export function count(value: number | undefined): string {
   if (value === undefined) return "–";
   return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** @returns A rate: whole from 10, with one digit below. */
+/** @returns A rate: an integer from 10, with one decimal below. */
 export function rate(value: number | undefined): string {
   if (value === undefined) return "–";
   return value >= 10 || value === 0 ? count(value) : value.toFixed(1);
 }
 
-/** @returns `12.4 MiB`. */
+/** @returns A size such as `12.4 MiB`. */
 export function bytes(value: number | undefined): string {
   if (value === undefined) return "–";
   if (value < 1_024) return `${value} B`;
@@ -32,7 +32,7 @@ export function bytes(value: number | undefined): string {
   return `${scaled >= 100 ? Math.round(scaled) : scaled.toFixed(1)} ${"KMGT"[power - 1]}iB`;
 }
 
-/** @returns A span of time by its two largest units: `48 s`, `2 h 14 m`. */
+/** @returns A span of time in its two largest units, such as `48 s` or `2 h 14 m`. */
 export function span(milliseconds: number | undefined): string {
   if (milliseconds === undefined) return "–";
   const ms = Math.max(0, milliseconds);
@@ -50,10 +50,10 @@ function two(ms: number, large: number, one: string, small: number, other: strin
 }
 
 /**
- * A point in time, in UTC; the script shows it in the zone of the reader if they want that.
+ * A time in UTC. The script converts it to local time if preferred.
  *
  * @param at Milliseconds since the epoch.
- * @param now The present: of another day, the date is shown, too.
+ * @param now The current time. If the day differs, the date is shown, too.
  */
 export function time(at: number | undefined, now: number): Html | string {
   if (at === undefined || !Number.isFinite(at) || Math.abs(at) > 8.64e15) return "–";
@@ -64,7 +64,7 @@ export function time(at: number | undefined, now: number): Html | string {
   return html`<time datetime="${iso}" title="${iso}">${shown}</time>`;
 }
 
-/** @returns A time for programs. */
+/** @returns A time in ISO 8601; `undefined` if unknown or invalid. */
 export function isoTime(at: number | undefined): string | undefined {
   if (at === undefined || !Number.isFinite(at) || Math.abs(at) > 8.64e15) return undefined;
   return new Date(at).toISOString();

@@ -3,15 +3,15 @@ import type { Context, Place } from "../context.ts";
 import { span, time } from "./numbers.ts";
 import { type Content, text } from "./text.ts";
 
-/** Pages of figures. */
+/** Pages that warn of queues without workers. */
 const FIGURES: readonly Place[] = ["queues", "running", "workers"];
-/** Queues without workers that a page names. */
+/** Maximum of queues in the warning. */
 const MAX_NAMED = 5;
 
 /**
- * What is wrong, in words; nothing if nothing is.
+ * Warnings about an outage, or about queues without workers; empty if there are none.
  *
- * @param place The page: lists of messages do not tell of queues without workers.
+ * @param place The page.
  */
 export function status(context: Context, place: Place): Content {
   const { reading: { snapshot, outage }, now } = context;

@@ -9,11 +9,11 @@ export interface Column {
 }
 
 /**
- * A table that scrolls in itself where it is too wide.
+ * A table that scrolls if it is too wide.
  *
- * @param label What it holds.
+ * @param label Description for screen readers.
  * @param columns Its columns.
- * @param rows Its rows.
+ * @param rows Its rows, as `<tr>` elements.
  */
 export function table(
   label: string,
@@ -37,7 +37,7 @@ export function table(
   `;
 }
 
-/** Text in place of an empty table. */
+/** Text instead of an empty table. */
 export function empty(...content: Content[]): Html {
   return html`<div class="scroll empty">${content.map((one) => html`<p>${one}</p>`)}</div>`;
 }

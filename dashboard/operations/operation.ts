@@ -7,35 +7,35 @@ import type {
 } from "../../core/inspection.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
-/** Messages on a page, which are changed by one call. */
+/** Number of messages that are listed and changed in one step. */
 const STEP = 200;
 
-/** Which messages an operation changes. */
+/** The messages that an operation changes. */
 export interface Selection {
   readonly queueName: string;
   readonly state: Exclude<MessageState, "unacknowledged">;
   readonly actorName?: string;
   readonly error?: string;
   readonly since?: number;
-  /** The fixed end: messages that come later are left alone. */
+  /** Only messages from before this time, in milliseconds since the epoch. */
   readonly before?: number;
 }
 
-/** A change of many messages, to be begun. */
+/** Request of an operation. */
 export interface OperationRequest {
   readonly selection: Selection;
   readonly change: MessageChange;
-  /** Number of messages that it is likely to change. */
+  /** Estimated number of messages. */
   readonly expected: number | undefined;
-  /** The name of whoever began it. */
+  /** Name of the viewer. */
   readonly by: string;
 }
 
 /**
- * A change of many messages, page by page. It lives in this process: if that ends, the rest of the
- * messages stay as they are, and beginning it again is harmless.
+ * A change of many messages, in steps. It runs in this process; if the process ends, the remaining
+ * messages are unchanged, and starting the operation again is safe.
  *
- * `running` → `stopping` → `stopped`; or → `done`, `limited` (as many as one operation may change),
+ * `running` → `stopping` → `stopped`; or → `done`, `limited` (has changed the maximum of messages),
  * `failed`.
  */
 export class Operation {
@@ -44,19 +44,21 @@ export class Operation {
   readonly startedAt: number = Date.now();
   endedAt: number | undefined;
   state: "running" | "stopping" | "stopped" | "done" | "limited" | "failed" = "running";
-  /** Messages that were changed, that were gone by then, and that could not be changed. */
+  /** Number of changed messages. */
   done = 0;
+  /** Number of messages that were gone when they were to be changed. */
   gone = 0;
+  /** Number of messages that could not be changed. */
   failed = 0;
-  /** Messages that were looked at. */
+  /** Number of messages that were read. */
   scanned = 0;
-  /** Why it ended early, or why a message could not be changed. */
+  /** Error of the operation, or of a message. */
   error: string | undefined;
   readonly #inspector: Inspector;
   readonly #limit: number;
   readonly #stopping: AbortController = new AbortController();
 
-  /** Stores what to do. */
+  /** Stores the request; `run` starts. */
   constructor(id: number, request: OperationRequest, inspector: Inspector, limit: number) {
     this.id = id;
     this.request = request;
@@ -64,7 +66,7 @@ export class Operation {
     this.#limit = limit;
   }
 
-  /** Messages that were handled. */
+  /** Number of handled messages. */
   get handled(): number {
     return this.done + this.gone + this.failed;
   }
@@ -74,7 +76,7 @@ export class Operation {
     return this.endedAt === undefined;
   }
 
-  /** Ends it after the page that is being changed. */
+  /** Stops after the current step. */
   stop(): void {
     if (this.state === "running") this.state = "stopping";
     this.#stopping.abort();

@@ -1,10 +1,10 @@
 import type { Inspector } from "../../core/inspection.ts";
 import { Operation, type OperationRequest } from "./operation.ts";
 
-/** Operations that have ended and are still shown. */
+/** Maximum of ended operations that are kept. */
 const MAX_ENDED = 50;
 
-/** The operations of one broker, of this process. */
+/** The operations on one broker in this process. */
 export class Operations {
   readonly #inspector: Inspector;
   readonly #limit: number;
@@ -12,7 +12,7 @@ export class Operations {
   readonly #running: Set<Promise<void>> = new Set();
   #lastId = 0;
 
-  /** Stores what they change messages with, and how many each changes at most. */
+  /** Stores the inspector, and the maximum of messages per operation. */
   constructor(inspector: Inspector, limit: number) {
     this.#inspector = inspector;
     this.#limit = limit;
@@ -23,12 +23,12 @@ export class Operations {
     return [...this.#all.values()].reverse();
   }
 
-  /** Number of messages that each changes at most. */
+  /** Maximum of messages per operation. */
   get limit(): number {
     return this.#limit;
   }
 
-  /** The operation that changes messages of a queue just now. */
+  /** The active operation on a queue. */
   activeOn(queueName: string): Operation | undefined {
     return this.all.find((one) => one.isActive && one.request.selection.queueName === queueName);
   }
@@ -39,12 +39,12 @@ export class Operations {
   }
 
   /**
-   * Begins an operation.
+   * Starts an operation.
    *
-   * @param request What to do.
+   * @param request The request.
    * @param ended Called when it has ended.
    * @returns The operation.
-   * @throws {RangeError} If another one changes messages of the queue.
+   * @throws {RangeError} If another operation is active on the queue.
    */
   start(request: OperationRequest, ended: (operation: Operation) => void): Operation {
     const { queueName } = request.selection;
@@ -65,7 +65,7 @@ export class Operations {
     return operation;
   }
 
-  /** Stops all. */
+  /** Stops all operations. */
   async close(): Promise<void> {
     for (const operation of this.#all.values()) operation.stop();
     await Promise.allSettled(this.#running);

@@ -8,11 +8,11 @@ import { type Content, type Html, plain, text } from "../html/text.ts";
 import { allRates, type Rates, ratesByActor, type Snapshot, sum } from "../snapshot.ts";
 import { pauseTag, pausing } from "./pausing.ts";
 
-/** Name under which reports count the actors that are too many. */
+/** Name under which reports count actors beyond their maximum. */
 const OTHERS = "(others)";
-/** Minutes of the share that failed: that of an hour would hide what began just now. */
+/** Minutes for the percentage of failures. A whole hour would hide recent changes. */
 const RECENT = 10;
-/** Actors in the table. */
+/** Maximum of actors in the table. */
 const MAX_ACTORS = 30;
 
 /** The last hour, as a chart and by actor. */

@@ -7,7 +7,7 @@ import { text } from "../html/text.ts";
 import { type ErrorGroup, groupTable, readGroups } from "./error_groups.ts";
 import { refusedAbility } from "./refused_ability.ts";
 
-/** Queues whose dead letters are read, the largest first. */
+/** Maximum of queues whose dead letters are read, those with most dead letters first. */
 const MAX_QUEUES = 10;
 
 /** The newest dead letters of all queues, grouped by error. */

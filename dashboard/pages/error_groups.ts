@@ -7,12 +7,12 @@ import { type Content, text } from "../html/text.ts";
 import type { InspectedMessage } from "../../core/inspection.ts";
 import { Redactor } from "../redact.ts";
 
-/** Dead letters that are grouped, and of how many pages. */
+/** Dead letters per page, and maximum of pages. */
 const PAGE = 200;
 const MAX_PAGES = 5;
-/** Groups that are shown. */
+/** Maximum of groups that are shown. */
 const MAX_GROUPS = 12;
-/** Characters by which errors are told apart. */
+/** Number of characters of errors that are compared. */
 const MAX_ERROR = 120;
 
 /** Dead letters with the same actor and error. */
@@ -28,7 +28,7 @@ export interface ErrorGroup {
 /** Groups of the newest dead letters. */
 export interface Grouped {
   readonly groups: readonly ErrorGroup[];
-  /** Number of dead letters that were read, and of all. */
+  /** Number of dead letters that were read, and total number. */
   readonly read: number;
   readonly total: number | undefined;
 }
@@ -38,8 +38,8 @@ export interface Grouped {
  *
  * @param context The request.
  * @param queueName The queue.
- * @param actorName Only those of this actor.
- * @param pages Number of pages that are read at most.
+ * @param actorName Only dead letters of this actor.
+ * @param pages Maximum of pages to read.
  */
 export async function readGroups(
   { board: { inspector }, options, signal }: Context,
@@ -89,7 +89,7 @@ function add(groups: Map<string, ErrorGroup>, one: InspectedMessage, redactor: R
   groups.set(key, group);
 }
 
-/** A table of groups, each with what can be done about it. */
+/** A table of groups with links to actions. */
 export function groupTable(
   context: Context,
   groups: readonly ErrorGroup[],
@@ -118,7 +118,7 @@ export function groupTable(
 
 function links(context: Context, { queueName, actorName, error }: ErrorGroup): Content {
   const { address: { root }, options } = context;
-  // A redacted error cannot be searched for.
+  // The filter compares original errors, which a redacted one does not match.
   const searched = options.redact === undefined ? error : undefined;
   const filter = { queue: queueName, state: "dead", actor: actorName, error: searched };
   const link = (change: string, label: string) =>

@@ -11,7 +11,7 @@ import { refusedAbility } from "./refused_ability.ts";
 import { workerName } from "./running_live.ts";
 import { counted } from "../../platform/counted.ts";
 
-/** Looks for a message by its id. */
+/** The result of a search for a message by its id. */
 export async function findPage(context: Context): Promise<Page> {
   const { url, board: { inspector }, signal, now } = context;
   const id = url.searchParams.get("id")?.trim() ?? "";

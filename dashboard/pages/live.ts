@@ -17,7 +17,7 @@ const LIVE_VIEWS: Readonly<Record<string, (context: Context, values: Values) => 
   workers: workersLive,
 };
 
-/** Renders the part of a page that changes by itself. */
+/** Renders the live part of a page. */
 export function renderLive(context: Context, { name, values = {} }: LiveView): Content {
   return Object.hasOwn(LIVE_VIEWS, name) ? LIVE_VIEWS[name]!(context, values) : "";
 }

@@ -12,10 +12,10 @@ import { messageJson } from "./message_json.ts";
 import { traceLink } from "./trace_link.ts";
 import { messageUrl } from "./message_table.ts";
 
-/** Characters of a part that a page shows; the rest is to be downloaded. */
+/** Maximum of characters of a part on the page; the download has all. */
 const MAX_PART = 1_048_576;
 
-/** One message, whole. */
+/** One message in full. */
 export async function messagePage(context: Context, ref: MessageRef): Promise<Page> {
   const { board: { inspector }, signal } = context;
   const found = await inspector.get(ref, { signal });
@@ -41,7 +41,7 @@ export async function messagePage(context: Context, ref: MessageRef): Promise<Pa
   };
 }
 
-/** The message for a download. */
+/** The download of a message as JSON. */
 export async function messageDownload(context: Context, ref: MessageRef): Promise<Response> {
   const found = await context.board.inspector.get(ref, { signal: context.signal });
   if (found === undefined) {
@@ -67,7 +67,7 @@ function withoutUndefined(values: Readonly<Record<string, unknown>>): Record<str
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
-/** Values of other classes than JSON has, such as large numbers, are texts for programs. */
+/** Converts values that JSON does not support, such as large integers, to texts. */
 function jsonParts(parts: Readonly<Record<string, unknown>> | undefined): Record<string, unknown> {
   if (parts === undefined) return {};
   return JSON.parse(JSON.stringify(parts, replaceValue));

@@ -7,7 +7,7 @@ import { type Content, type Html, plain, text } from "../html/text.ts";
 import type { InspectedMessage, MessageRef, MessageState } from "../../core/inspection.ts";
 import { Redactor } from "../redact.ts";
 
-/** Characters of an error in a list. */
+/** Maximum of characters of an error in a list. */
 const MAX_ERROR = 300;
 
 /** Address of a message. */
@@ -15,12 +15,12 @@ export function messageUrl({ address: { root } }: Context, ref: MessageRef): str
   return `${root}messages/${segment(ref.queueName)}/${ref.state}/${segment(ref.key)}`;
 }
 
-/** The value of a checkbox: the key of a message, and where it was found. */
+/** Value of a checkbox: the reference of a message, encoded. */
 export function refValue({ key, position }: MessageRef): string {
   return `${position ?? ""}:${encodeURIComponent(key.toWellFormed())}`;
 }
 
-/** Undoes {@linkcode refValue}. */
+/** Decodes a {@linkcode refValue}. */
 export function toRef(value: string, queueName: string, state: MessageState): MessageRef {
   const colon = value.indexOf(":");
   const position = Number(value.slice(0, colon) || NaN);
@@ -33,8 +33,8 @@ export function toRef(value: string, queueName: string, state: MessageState): Me
  *
  * @param context The request.
  * @param messages The messages.
- * @param state The state that they are in.
- * @param canSelect True for checkboxes.
+ * @param state Their state.
+ * @param canSelect True to show checkboxes.
  */
 export function messageTable(
   context: Context,
@@ -108,7 +108,7 @@ function difference(later: number | undefined, earlier: number | undefined): num
   return later === undefined || earlier === undefined ? undefined : later - earlier;
 }
 
-/** The beginning of an id, which tells it from others on a page. */
+/** The beginning of an id, long enough to be unique on a page. */
 export function short(id: string): string {
   return id.length > 13 ? `${id.slice(0, 12)}…` : id;
 }

@@ -14,10 +14,10 @@ import { messageJson } from "./message_json.ts";
 import { messageTable } from "./message_table.ts";
 import { refusedAbility } from "./refused_ability.ts";
 
-/** Messages on a page. */
+/** Number of messages per page. */
 const LIMIT = 50;
 
-/** The messages of a queue in one state. They do not change while somebody reads them. */
+/** The messages of a queue in one state. The list itself is not live. */
 export async function messagesPage(
   context: Context,
   queueName: string,
@@ -62,7 +62,7 @@ export async function messagesPage(
   };
 }
 
-/** The live part: it is read with the figures of the other pages. */
+/** The live part, from the figures that all pages share. */
 function liveOf(
   { reading }: Context,
   queueName: string,
@@ -144,7 +144,7 @@ const SPAN_NAMES: Readonly<Record<string, string>> = {
   "7d": "7 days",
 };
 
-/** Says what a search has looked at, and where the list begins. */
+/** Text about the position of the page, and the number of messages that the filter has scanned. */
 function found(filter: Filter, { messages, scanned, total, movedTo, next }: MessagePage): Content {
   const moved = movedTo === undefined
     ? ""

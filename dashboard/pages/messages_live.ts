@@ -9,7 +9,7 @@ import { pauseAction } from "./queues_live.ts";
 
 const STATES: readonly MessageState[] = ["ready", "delayed", "unacknowledged", "dead"];
 
-/** Above a list of messages: the states of its queue, and how many more there are by now. */
+/** Live part above a list of messages: counts by state, and the number of new messages. */
 export function messagesLive(context: Context, values: NonNullable<LiveView["values"]>): Content {
   const { address: { root }, reading: { snapshot } } = context;
   const { queue = "", state = "", seen, actor, error } = values;

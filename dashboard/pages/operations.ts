@@ -11,13 +11,13 @@ import type { Operation } from "../operations/operation.ts";
 import { stateName, stateOfName } from "../states.ts";
 import { messageTable } from "./message_table.ts";
 
-/** Messages above which the name of the queue has to be typed before they are dropped. */
+/** Number of messages above which the viewer must type the name of the queue to drop them. */
 export const MANY = 1_000;
-/** Messages that are read to estimate how many match, and that are shown. */
+/** Number of messages that are read for the estimate, and number of samples on the page. */
 const LOOKED_AT = 200;
 const SAMPLES = 3;
 
-/** A change of many messages; `purge` drops all there are, at once. */
+/** A change of many messages; `purge` drops all messages in one step. */
 export type BulkChange = MessageChange | "purge";
 
 const TITLES: Readonly<Record<BulkChange, string>> = {
@@ -26,7 +26,7 @@ const TITLES: Readonly<Record<BulkChange, string>> = {
   drop: "Drop",
   purge: "Purge",
 };
-/** The states that each is for. */
+/** The states that each change applies to. */
 const STATES: Readonly<Record<BulkChange, readonly MessageState[]>> = {
   requeue: ["dead"],
   runNow: ["delayed"],
@@ -34,7 +34,7 @@ const STATES: Readonly<Record<BulkChange, readonly MessageState[]>> = {
   purge: ["dead", "delayed", "ready"],
 };
 
-/** Reads a change from an address or form; `undefined` if the state is not one for it. */
+/** Reads a change from an address or form; `undefined` if it does not apply to the state. */
 export function bulkChangeOf(
   change: string | null | undefined,
   state: MessageState | undefined,
@@ -85,7 +85,9 @@ function operationJson(one: Operation): Record<string, unknown> {
   };
 }
 
-/** The form that begins an operation: how many messages, three of them, and the fixed end. */
+/**
+ * The form that starts an operation, with the estimate, samples, and the end of the range of times.
+ */
 export async function newOperationPage(context: Context): Promise<Page> {
   const { url, now, board: { inspector }, signal } = context;
   const queueName = url.searchParams.get("queue") ?? "";
@@ -103,7 +105,7 @@ export async function newOperationPage(context: Context): Promise<Page> {
     const reason = `You may not ${right} messages`;
     return { title, place, status: 403, body: empty(`${reason}.`), json: { error: reason } };
   }
-  // Without another end it is the present: what dies later is left alone.
+  // The range of times ends now by default, so that messages that die later are not changed.
   const fixed: Filter = change === "purge"
     ? {}
     : { ...filter, before: filter.before ?? `${Math.ceil(now) + 1}` };
@@ -129,16 +131,16 @@ export async function newOperationPage(context: Context): Promise<Page> {
   };
 }
 
-/** An operation that has not begun. */
+/** An operation that has not been started. */
 interface PlannedOperation {
   readonly queueName: string;
   readonly state: MessageState;
   readonly change: BulkChange;
-  /** Filter with a fixed end. */
+  /** The filter, with an end of the range of times. */
   readonly fixed: Filter;
   readonly since: number | undefined;
   readonly expected: ReturnType<typeof expectedOf>;
-  /** Some of the messages. */
+  /** Samples of the messages. */
   readonly messages: MessagePage["messages"];
 }
 
@@ -188,7 +190,7 @@ function described(filter: ReturnType<typeof filterOf>): Content {
   return words === undefined ? "" : [" where ", text(words, 1_000)];
 }
 
-/** A page without messages, of a broker that shows none but counts them. */
+/** A page without messages, for brokers that count messages but cannot list them. */
 function countedPage(
   { reading: { snapshot }, now }: Context,
   queueName: string,
@@ -198,7 +200,7 @@ function countedPage(
   return { messages: [], total, scanned: 0, next: "", movedTo: undefined, now };
 }
 
-/** Number of messages that match, as far as a page tells. */
+/** Estimated number of messages that match. */
 function expectedOf(
   { messages, scanned, total, next }: MessagePage,
   isFiltered: boolean,

@@ -36,7 +36,7 @@ export function operationLive(context: Context, { id }: NonNullable<LiveView["va
   return operation === undefined ? "" : show(context, operation);
 }
 
-/** Description of an operation, in words. */
+/** Description of an operation. */
 export function operationText({ request: { change, selection } }: Operation): string {
   const { queueName, state, actorName, error, since, before } = selection;
   const filter = filterText({

@@ -5,7 +5,7 @@ import { time } from "../html/numbers.ts";
 import { type Content, type Html, plain, text } from "../html/text.ts";
 import type { Pause } from "../../control/pauses.ts";
 
-/** Says that something is paused, since and until when, and why. */
+/** A tag with the times and the reason of a pause. */
 export function pauseTag({ since, until, reason }: Pause, now: number): Html {
   return html`<span class="tag warn">paused ${time(since, now)}${
     until === undefined ? "" : html`, until ${time(until, now)}`
@@ -13,11 +13,11 @@ export function pauseTag({ since, until, reason }: Pause, now: number): Html {
 }
 
 /**
- * The button that pauses or resumes something.
+ * The menu that pauses, or the button that resumes, a queue or an actor.
  *
- * @param action Address of the actions, with a slash at its end.
- * @param name What it is for.
- * @param paused What is paused, by name; `undefined` if nothing can be.
+ * @param action Address of the actions, with a trailing slash.
+ * @param name Name of the queue or actor.
+ * @param paused All pauses by name; `undefined` if the broker does not support pauses.
  */
 export function pausing(
   context: Context,

@@ -9,9 +9,9 @@ import { ageOf, figuresOf, type Snapshot } from "../snapshot.ts";
 import { activity } from "./activity.ts";
 import { pauseTag, pausing } from "./pausing.ts";
 
-/** Age of a waiting message from which its queue is late, in milliseconds. */
+/** Milliseconds of waiting from which a queue is marked as late. */
 export const LATE = 300_000;
-/** Failed messages of a minute, as a part of all, from which that is marked. */
+/** Share of failed messages in a minute from which it is marked. */
 const MANY_FAILED = 0.1;
 
 /** The first page: the figures, the queues, the actors. */
@@ -132,7 +132,7 @@ export function pauseAction(context: Context, queueName: string): Content {
   return pausing(context, action, queueName, paused);
 }
 
-/** Says when the figures are from, and whom they count. */
+/** Text about the time of the figures, and the workers that they include. */
 function source(snapshot: Snapshot): Html {
   const { workers, history, now, isPartial } = snapshot;
   const silent = workers?.filter((one) => !one.hasReport).length ?? 0;

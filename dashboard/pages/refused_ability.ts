@@ -4,7 +4,9 @@ import { empty } from "../html/table.ts";
 import { type Content, text } from "../html/text.ts";
 import type { Ability } from "../../core/inspection.ts";
 
-/** Why a broker does not show something, in place of it; `undefined` if it does. */
+/**
+ * Content for an ability that the broker lacks, with the reason; `undefined` if it has the ability.
+ */
 export function refusedAbility(
   { board: { inspector } }: Context,
   ability: Ability,

@@ -9,18 +9,18 @@ import type { RunningMessage, WorkerReport } from "../../core/inspection_reports
 import type { Snapshot } from "../snapshot.ts";
 import { messageUrl, short } from "./message_table.ts";
 
-/** Messages on a page. */
+/** Maximum of messages on the page. */
 const LIMIT = 100;
-/** Milliseconds from which a message runs long. */
+/** Milliseconds from which a running message is marked. */
 const LONG = 300_000;
 
-/** A message that runs, and where. */
+/** A running message and its worker. */
 export interface RunningRow {
   readonly worker: WorkerReport;
   readonly message: RunningMessage;
 }
 
-/** Running messages, the one that has run longest first. */
+/** Running messages, the longest running first. */
 export function runningRows(snapshot: Snapshot | undefined, queueName?: string): RunningRow[] {
   const rows = (snapshot?.workers ?? []).flatMap((worker) =>
     worker.messages.map((message) => ({ worker, message }))
@@ -29,7 +29,7 @@ export function runningRows(snapshot: Snapshot | undefined, queueName?: string):
     .toSorted((a, b) => a.message.since - b.message.since);
 }
 
-/** The messages that run. */
+/** The table of running messages. */
 export function runningLive(context: Context, values: NonNullable<LiveView["values"]>): Content {
   const { reading: { snapshot }, board: { inspector } } = context;
   if (snapshot === undefined) return "";
@@ -92,7 +92,7 @@ function row(context: Context, { worker, message }: RunningRow): Html {
 
 function cancellation(context: Context, { messageId }: RunningMessage): Content {
   const { board, address: { root } } = context;
-  const asked = board.asked.get(messageId);
+  const asked = board.cancellations.get(messageId);
   if (asked !== undefined) {
     return html`<span class="soft">asked to stop ${span(Date.now() - asked.at)} ago by ${
       text(asked.by, 40)
@@ -109,7 +109,7 @@ function cancellation(context: Context, { messageId }: RunningMessage): Content 
   });
 }
 
-/** A worker by its machine and process. */
+/** Host and process id of a worker. */
 export function workerName({ host, pid, id }: WorkerReport): Html {
   return host === undefined ? text(short(id)) : html`${text(host, 60)}:${String(pid)}`;
 }

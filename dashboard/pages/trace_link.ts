@@ -11,9 +11,9 @@ const log = /* @__PURE__ */ getLogger("dashboard");
 /**
  * Makes the link to the trace of a message.
  *
- * @param options The option `traceUrl` makes the URL.
+ * @param options The option `traceUrl`.
  * @param message The message.
- * @returns The link; `undefined` if there is no trace, or no URL that may be shown.
+ * @returns The link; `undefined` if there is no trace, or no valid URL.
  */
 export function traceLink(
   { traceUrl }: DashboardOptions,

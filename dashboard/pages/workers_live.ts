@@ -8,14 +8,14 @@ import { type Content, type Html, plain, text } from "../html/text.ts";
 import type { WorkerReport } from "../../core/inspection_reports.ts";
 import { workerName } from "./running_live.ts";
 
-/** Milliseconds of silence after which a worker is marked. */
+/** Milliseconds without a report after which a worker is marked. */
 const SILENT = 30_000;
-/** Milliseconds of a delayed event loop that are marked. */
+/** Milliseconds of event loop delay from which it is marked. */
 const BUSY = 1_000;
-/** Queues that are named. */
+/** Maximum of queues that are listed. */
 const MAX_QUEUES = 6;
 
-/** Workers, those that are silent first. */
+/** Workers, those without recent reports first. */
 export function workersLive(context: Context): Content {
   const { reading: { snapshot }, board: { inspector }, now } = context;
   if (snapshot === undefined) return "";

@@ -37,7 +37,7 @@ export abstract class Encoder {
   /**
    * Reads a value.
    *
-   * @param data What a server gave: bytes as a rule, or the text that `encode` made.
+   * @param data The stored data: usually bytes, or the text that `encode` made.
    * @returns The value.
    * @throws {DecodeError} If the data is not of this format.
    */
@@ -51,8 +51,8 @@ export abstract class Encoder {
   encodeMessage?(message: MessageDict): Encoded;
 
   /**
-   * As `decode`, for a value that will be encoded again and must then come out
-   * as it came in, where plain JavaScript values cannot hold all of it.
+   * As `decode`, for a value that will be encoded again: the result must then be the original
+   * data, even where plain JavaScript values cannot hold all of it.
    */
   decodeExactly?(data: Encoded): unknown;
 }
@@ -124,13 +124,13 @@ export class JSONEncoder implements Encoder {
       if (text.length > SHALLOW_LENGTH) assertShallow(value, 0);
       return value;
     } catch {
-      // Python's NaN and Infinity are no JSON; the exact parser also words the error better.
+      // Python's NaN and Infinity are not JSON; the exact parser also gives a better error.
       return parseExactly(text, data);
     }
   }
 
   /**
-   * Reads a value that is going to be written again.
+   * Reads a value that will be written again.
    *
    * @param data UTF-8 bytes, or text.
    * @returns The value, which `encode` writes with its original numbers and keys.
@@ -144,7 +144,7 @@ export class JSONEncoder implements Encoder {
 
 function toText(data: Encoded): string {
   if (typeof data === "string") return data;
-  // Several times as fast as a TextDecoder on Deno. What is no UTF-8 it replaces.
+  // Several times as fast as a TextDecoder on Deno. It replaces invalid UTF-8.
   const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString();
   if (!text.includes("\ufffd")) return text;
   try {

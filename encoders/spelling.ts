@@ -2,10 +2,10 @@
  * Original spelling of the numbers and keys of a decoded value.
  *
  * JavaScript cannot tell `1.0` from `1`, hold every integer, or keep the order of
- * keys that look like integers. A message that only passes through us must go
- * out as it came in, so the exact JSON parser notes beside each array or object
- * what its plain values would lose, and the writer takes it up again. A value
- * that was changed in between is written as it is now.
+ * keys that look like integers. A message that only passes through must be
+ * written as it was read. For each array or object, the exact JSON parser notes
+ * what plain values would lose, and the writer uses these notes. A value that was
+ * changed in between is written as it is now.
  *
  * @module
  */
@@ -19,10 +19,10 @@ export interface Spelling {
 }
 
 const spellings = /* @__PURE__ */ new WeakMap<object, Spelling>();
-/** Most processes never note anything, and should not look things up for every value. */
+/** False in most processes, which then need no lookup for each value. */
 let isAnyNoted = false;
 
-/** @returns What was noted about the container, if anything. */
+/** @returns The notes about a container, if there are any. */
 export function spellingOf(container: object): Spelling | undefined {
   return isAnyNoted ? spellings.get(container) : undefined;
 }
@@ -34,8 +34,7 @@ export function noteSpelling(container: object, spelling: Spelling): void {
 }
 
 /**
- * Passes on what is known of a container to a copy that has the same children
- * under the same keys, and possibly more.
+ * Copies the notes about a container to a copy of it, which may have more children.
  *
  * @returns The copy.
  */

@@ -18,7 +18,7 @@ const LITERALS: readonly (readonly [string, unknown])[] = [
  * notes what plain values would lose (see `spelling.ts`). Keys such as
  * `__proto__` become own properties.
  *
- * An order of magnitude slower than `JSON.parse`, so it is for messages that are
+ * Ten times slower than `JSON.parse`: use it for messages that are
  * written again, and for those that `JSON.parse` refuses or misreads.
  *
  * @param text JSON text.
@@ -107,7 +107,7 @@ class Parser {
     if (this.#spelled !== undefined && typeof value === "number") {
       spelling.numbers.set(key, { value, text: this.#spelled });
     } else {
-      spelling.numbers.delete(key); // of a key that came twice, the last one counts
+      spelling.numbers.delete(key); // of a key that occurs twice, the last value counts
     }
     this.#spelled = undefined;
   }
@@ -166,9 +166,9 @@ class Parser {
 }
 
 /**
- * True if a key is written with an escape, and so must not be read by `JSON.parse`:
- * V8 (nodejs/node#63785) takes such a key for another one that an object had before it,
- * if that is as long and is what the first one's text begins with. After `{"\\":0}`,
+ * True if a key is written with an escape, so that `JSON.parse` must not read it: V8
+ * (nodejs/node#63785) takes such a key for one of an earlier object that has the same length
+ * and with which the source text of this key begins. After `{"\\":0}`,
  * `{"\"":0}` is read as `{"\\":0}`.
  */
 export function hasEscapedKey(text: string): boolean {
@@ -183,7 +183,7 @@ export function hasEscapedKey(text: string): boolean {
   return false;
 }
 
-/** @returns Where the string ends that goes on at a position, or -1. */
+/** @returns The end of the string that contains a position, or -1. */
 function closingQuote(text: string, from: number): number {
   let quote = text.indexOf('"', from);
   while (quote !== -1 && isEscaped(text, quote)) quote = text.indexOf('"', quote + 1);
@@ -197,7 +197,7 @@ function isEscaped(text: string, at: number): boolean {
 }
 
 /**
- * @param depth How many arrays and objects are around the one that begins.
+ * @param depth The number of arrays and objects around the one that begins.
  * @throws {SyntaxError} If it could not be written again.
  */
 export function assertDepth(depth: number): void {

@@ -10,7 +10,7 @@ const PLAIN = /^[ !#-[\]-~]*$/;
 const ASCII = /^[\x00-\x7e]*$/;
 /** The only character of ASCII that Python escapes though JSON does not ask for it. */
 const DELETE = "\x7f";
-/** Characters from which on it is faster to count bytes. */
+/** Number of characters from which counting bytes is faster. */
 const ENOUGH_TO_COUNT = 100;
 // deno-lint-ignore no-control-regex -- everything above is meant
 const NON_ASCII = /[^\x00-\x7e]/g;
@@ -19,12 +19,12 @@ const NON_ASCII = /[^\x00-\x7e]/g;
  * Writes a value as Python's `json.dumps(value, separators=(",", ":"))` does:
  * ASCII only, floats in Python's form, `NaN` and `Infinity` bare.
  *
- * Only what decodes to an equal value is taken: `null`, booleans, numbers, strings,
- * arrays and plain objects. Symbols as keys are not data, and left out.
+ * It accepts only values that decode to an equal value: `null`, booleans, numbers, strings,
+ * arrays and plain objects. It leaves out symbol keys.
  *
  * Source: `encoder` facts in `tests/vectors/README.md`, messages.json.
  *
- * @param value What to write.
+ * @param value The value.
  * @returns ASCII text.
  * @throws {TypeError} If the value holds something else, or a cycle. The text
  *   names the place.
@@ -41,8 +41,8 @@ export function writeJson(value: unknown): string {
  * True if `JSON.stringify` writes the value as Python would. It is several times
  * faster than writing by hand.
  *
- * @param value What is to be written.
- * @param depth How many arrays and objects are around it.
+ * @param value The value.
+ * @param depth The number of arrays and objects around it.
  */
 export function isSimple(value: unknown, depth: number): boolean {
   switch (typeof value) {
@@ -127,7 +127,7 @@ export function writeNumber(value: number): string {
   return size < 1e-4 ? writeTinyNumber(value) : String(value);
 }
 
-/** Python goes over to exponents below 1e-4, and writes them with two digits at least. */
+/** Python uses exponents below 1e-4, and writes them with at least two digits. */
 function writeTinyNumber(value: number): string {
   const [mantissa, exponent] = value.toExponential().split("e-") as [string, string];
   return `${mantissa}e-${exponent.padStart(2, "0")}`;
@@ -168,7 +168,7 @@ export function isPlainObject(value: object): boolean {
     Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf");
 }
 
-/** Walks the value once more to say where and why it cannot be written. */
+/** Walks the value again to find where and why it cannot be written. */
 function describeProblem(root: unknown): string {
   const ancestors: object[] = [];
 
@@ -178,7 +178,7 @@ function describeProblem(root: unknown): string {
     if (ancestors.length >= MAX_DEPTH) return `${path} is nested more than ${MAX_DEPTH} deep`;
     if (!Array.isArray(value) && !isPlainObject(value)) return reasonAgainst(value, path);
     ancestors.push(value);
-    // A hole in an array is not among its entries, yet would be written.
+    // A hole in an array is not among its entries, but would be written.
     const keys = Array.isArray(value) ? Array.from(value, (_, i) => i) : Object.keys(value);
     for (const key of keys) {
       const found = visit((value as Record<string | number, unknown>)[key], joinPath(path, key));
@@ -190,7 +190,7 @@ function describeProblem(root: unknown): string {
   return `Cannot encode ${visit(root, "") ?? "the value: it changed while it was written"}`;
 }
 
-/** @returns How an error text names a place below another: `args[0].name`. */
+/** @returns The path of a place below another one, for errors: `args[0].name`. */
 export function joinPath(path: string, key: string | number): string {
   if (typeof key === "number") return `${path}[${key}]`;
   if (!/^[A-Za-z_$][\w$]*$/.test(key)) return `${path}[${JSON.stringify(key)}]`;

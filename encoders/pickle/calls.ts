@@ -1,17 +1,17 @@
 /**
- * Values that Python pickles as a call of an import. Here nothing is looked up and
- * nothing is called: these few calls, all of them of Python's own plain types, are known
- * as ways to write a value. Any other is refused.
+ * Values that Python pickles as a call of an import. Nothing is imported or called here:
+ * this module knows these few calls, all of Python's own plain types, as ways to write a
+ * value. It refuses all others.
  *
- * Sources: `pickle_only_cases` in `tests/vectors/pickle.json`; what Python 3.11 writes for
- * the same values in the protocols 0 to 5.
+ * Sources: `pickle_only_cases` in `tests/vectors/pickle.json`; the output of Python 3.11 for
+ * the same values in protocols 0 to 5.
  *
  * @module
  */
 import { noteOrigin, originOf, type PickledCall } from "./origin.ts";
 import { keepSpelling } from "../spelling.ts";
 
-/** Makes a value of the arguments of a call; `undefined` if they make no sense. */
+/** Makes a value from the arguments of a call; `undefined` if they are invalid. */
 type Make = (args: readonly unknown[]) => unknown;
 
 /** Result of an import: the name of a known callable, which is not a value. */
@@ -54,7 +54,7 @@ const CALLS: ReadonlyMap<string, Make> = /* @__PURE__ */ new Map<string, Make>([
   ["datetime.timezone", makeTimezone],
 ]);
 
-/** Values that go out as the call that they came as. Others have a form of their own. */
+/** Types of values that are written as the call that they were read from. */
 const KEPT: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "builtins.complex",
   "datetime.datetime",
@@ -63,7 +63,7 @@ const KEPT: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "datetime.timezone",
 ]);
 
-/** True if something is a part of a call, and no value. */
+/** True if something is a part of a call rather than a value. */
 export function isPart(value: unknown): boolean {
   return value instanceof Callable || value instanceof PythonTimezone;
 }
@@ -79,7 +79,7 @@ export function knownCallable(module: string, name: string): string | undefined 
  *
  * @param callable As {@linkcode knownCallable} gave it.
  * @param args Its arguments.
- * @returns The value, `undefined` if the arguments make no sense.
+ * @returns The value; `undefined` if the arguments are invalid.
  */
 export function makeOfCall(callable: string, args: readonly unknown[]): unknown {
   const value = CALLS.get(callable)!(args);
@@ -88,10 +88,10 @@ export function makeOfCall(callable: string, args: readonly unknown[]): unknown 
 }
 
 /**
- * Tells how a `Date` is written.
+ * Returns the call as which a `Date` is written.
  *
- * @param date A valid one, of the years that Python has.
- * @returns The call that it came as, if it still is that time; else that of a datetime in UTC.
+ * @param date A valid date within the years of Python's datetime.
+ * @returns The call that it was read from, if its time has not changed; else a datetime in UTC.
  */
 export function callOfDate(date: Date): PickledCall {
   const origin = originOf(date);
@@ -177,7 +177,7 @@ function makeDate([fields, ...more]: readonly unknown[]): Date | undefined {
 
 function makeDay(fields: Uint8Array): Date | undefined {
   const year = fields[0]! << 8 | fields[1]!;
-  const month = fields[2]! & 0x7f; // the highest bit tells the second of two equal hours: `fold`
+  const month = fields[2]! & 0x7f; // the highest bit is `fold`: the second of two equal hours
   const day = fields[3]!;
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);

@@ -25,12 +25,12 @@ const KNOWN_OPTIONS: KnownOptions<PickleEncoderOptions> = {
 
 /**
  * The encoder for queues whose Python peers use dramatiq's `PickleEncoder`. It reads pickles
- * of the protocols 0 to 5 and writes protocol 4.
+ * of protocols 0 to 5 and writes protocol 4.
  *
- * Only plain data is read, and nothing that a pickle names is ever imported or called: not
- * even a pickle made to do harm can do any. What would make an object of a class is a
- * {@linkcode DecodeError} that names the opcode. `docs/encoders.md` lists which Python type
- * becomes what.
+ * It reads plain data only. It never imports or calls anything that a pickle names, so a
+ * malicious pickle can do no harm. A pickle that would create an object of a class is a
+ * {@linkcode DecodeError} that names the opcode. `docs/encoders.md` lists the JavaScript
+ * type of each Python type.
  *
  * A message that passes through (a retry, the next message of a pipeline, an argument of a
  * callback) keeps its types: tuples, `1.0`, the microseconds of a datetime.
@@ -50,8 +50,8 @@ export class PickleEncoder implements Encoder {
   /**
    * Stores the limit.
    *
-   * @param options How long a pickle may be.
-   * @throws {RangeError} If that is not above 0.
+   * @param options The limit.
+   * @throws {RangeError} If it is not above 0.
    */
   constructor(options: PickleEncoderOptions = {}) {
     assertKnownOptions("PickleEncoder", options, KNOWN_OPTIONS);
@@ -68,7 +68,7 @@ export class PickleEncoder implements Encoder {
    * @param value `null`, booleans, numbers, `BigInt`, strings, `Uint8Array`, `Date`, and arrays,
    *   plain objects, `Map` and `Set` of them.
    * @returns A pickle of protocol 4.
-   * @throws {TypeError} If the value holds anything else, or itself; the text names the place.
+   * @throws {TypeError} If the value holds anything else, or contains itself; the text names the place.
    */
   encode(value: unknown): Uint8Array {
     return new PickleWriter().write(value);
@@ -79,15 +79,15 @@ export class PickleEncoder implements Encoder {
    *
    * @param data A pickle.
    * @returns The value.
-   * @throws {DecodeError} If it is not a pickle, or one of more than plain data, or too deep, too
-   *   long, or in itself.
+   * @throws {DecodeError} If it is not a pickle, holds more than plain data, is nested too deep, is
+   *   too long, or contains itself.
    */
   decode(data: Encoded): unknown {
     return this.#decode(data, false);
   }
 
   /**
-   * Reads a value that is going to be written again.
+   * Reads a value that will be written again.
    *
    * @param data A pickle.
    * @returns The value, which `encode` writes with its original types and order of keys.
@@ -109,7 +109,7 @@ export class PickleEncoder implements Encoder {
     try {
       return unpickle(reader, isExact);
     } catch (error) {
-      // Not only its own errors: sets and maps of a runtime have a largest size, too.
+      // Any error: sets and maps of a runtime have a largest size, too.
       const place = `near byte ${reader.position} of ${reader.length}`;
       throw new DecodeError(`Cannot decode pickle: ${errorMessage(error)}, ${place}`, data, {
         cause: error,

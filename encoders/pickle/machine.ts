@@ -11,12 +11,12 @@ import { assertTree, MAX_REPEATED } from "./tree.ts";
 const INDEX = /^(?:0|[1-9]\d{0,9})$/;
 
 /**
- * The machine that a pickle is a program for: a stack with marks, and a memo. It holds data
- * only and loops over the opcodes; what nests deeply in a pickle does so nowhere here.
+ * The machine that runs a pickle, which is a program: a stack with marks, and a memo. It holds
+ * data only and loops over the opcodes, so deep nesting in a pickle needs no recursion here.
  *
- * Values are whole when they get into another one, unless the program fetches them from the
- * memo afterwards. So depth and cycles are looked for at the end, and only where something
- * was fetched or much was made.
+ * A value is complete when it is put into another one, unless the program fetches it from the
+ * memo later. Depth and cycles are therefore checked at the end, and only if something was
+ * fetched or many values were made.
  */
 export class PickleMachine {
   readonly reader: PickleReader;
@@ -26,17 +26,17 @@ export class PickleMachine {
   /** Position of the last mark: nothing below it can be taken. */
   #floor = 0;
   readonly #memo: unknown[] = [];
-  /** Dicts that got a key which is not a string, by the objects that they had begun as. */
+  /** Dicts with a key that is not a string, by the objects that they started as. */
   readonly #replaced: Map<object, Map<unknown, unknown>> = new Map();
   #containers = 0;
   /** Number of characters and bytes that were fetched from the memo. */
   #repeated = 0;
   #isShared = false;
-  /** True if there is anything that may not be where it is: a part of a call, an odd key. */
+  /** True if some value may be in an invalid place: a part of a call, an unusual key. */
   #isOdd = false;
 
   /**
-   * Makes one with an empty stack.
+   * Creates a machine with an empty stack.
    *
    * @param reader The program.
    * @param isExact Whether to note what plain values would lose: whole floats, tuples, the
@@ -102,12 +102,12 @@ export class PickleMachine {
     else this.pop();
   }
 
-  /** Puts the top into the memo, at the end of it. */
+  /** Appends the top to the memo. */
   memoize(): void {
     this.#memo.push(this.top());
   }
 
-  /** Puts the top into the memo. Picklers count, so a number beyond the bytes is nobody's. */
+  /** Puts the top into the memo. Picklers count up, so no valid index exceeds the number of bytes. */
   put(index: number | bigint): void {
     if (typeof index !== "number" || index < 0 || index > this.reader.length) {
       throw new PickleError(`it has no room for memo ${index}`);
@@ -115,7 +115,7 @@ export class PickleMachine {
     this.#memo[index] = this.top();
   }
 
-  /** Puts what is in the memo on the stack. */
+  /** Puts an entry of the memo on the stack. */
   get(index: number | bigint): void {
     const value = this.#memo[index as number];
     if (value === undefined) throw new PickleError(`its memo ${index} is empty`);
@@ -135,7 +135,7 @@ export class PickleMachine {
     this.#stack.push(value);
   }
 
-  /** A float, noted where 1.0 would become 1. */
+  /** Puts a float on the stack; notes one that JavaScript would write as an integer, such as 1.0. */
   pushFloat(value: number): void {
     const isWhole = this.#isExact && Number.isInteger(value) && !Object.is(value, -0);
     this.#stack.push(isWhole ? new WholeFloat(value) : value);
@@ -207,7 +207,7 @@ export class PickleMachine {
     }
   }
 
-  /** Takes an import for what it is: the name of something known, or nothing for us. */
+  /** Puts the name of an import on the stack, if it is known; refuses all others. */
   pushCallable(opcode: string, module: unknown, name: unknown): void {
     const callable = typeof module === "string" && typeof name === "string"
       ? knownCallable(module, name)
@@ -219,14 +219,14 @@ export class PickleMachine {
     this.#stack.push(new Callable(callable));
   }
 
-  /** Makes the value that a call of something known stands for. */
+  /** Makes the value that a known call stands for. */
   reduce(): void {
     const args = this.pop();
     const callable = this.pop();
     if (!(callable instanceof Callable) || !Array.isArray(args)) {
       throw new PickleError("REDUCE would call an unknown function");
     }
-    // A copy: the program may go on with its own.
+    // A copy: the program may still change the original.
     const value = makeOfCall(callable.name, keepSpelling(args, [...args]));
     if (value === undefined) {
       throw new PickleError(`REDUCE would call ${callable.name} with arguments it does not take`);
@@ -258,7 +258,7 @@ export class PickleMachine {
     define(object, key, plain(value));
   }
 
-  /** A dict that gets its first key which is not a string goes on as a `Map`. */
+  /** A dict becomes a `Map` at its first key that is not a string. */
   #toMap(object: object): Map<unknown, unknown> {
     const map = new Map<unknown, unknown>();
     const spelling = spellingOf(object);
@@ -273,7 +273,7 @@ export class PickleMachine {
   }
 }
 
-/** A name as an error text may show it. */
+/** Formats a name for an error. */
 function nameOf(name: unknown): string {
   if (typeof name !== "string") {
     return typeof name === "object" ? "(an object)" : `(a ${typeof name})`;

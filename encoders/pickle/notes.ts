@@ -1,12 +1,12 @@
 /**
- * Notes what values of a pickle would lose on their way: that a number was a float, and where
- * a key stood. See `spelling.ts`.
+ * Notes what JavaScript values cannot hold: that a number was a float, and the position of
+ * a key. See `spelling.ts`.
  *
  * @module
  */
 import { noteSpelling, type Spelling, spellingOf } from "../spelling.ts";
 
-/** A float such as `1.0`, on its way into something that can note what it was. */
+/** A float such as `1.0`, until its container notes that it was one. */
 export class WholeFloat {
   readonly value: number;
 

@@ -7,7 +7,7 @@ const LONG1 = 0x8a;
 const LONG4 = 0x8b;
 const BINFLOAT = 0x47;
 
-/** Writes a number: as an integer where it is sure to be one. */
+/** Writes a number: as an integer if it is certainly one. */
 export function writeNumber(output: PickleOutput, value: number): void {
   if (!Number.isSafeInteger(value) || Object.is(value, -0)) writeFloat(output, value);
   else if (value >= 0 && value <= 0xff) output.bytes(BININT1, value);
@@ -36,7 +36,7 @@ function writeLong(output: PickleOutput, bytes: Uint8Array): void {
   output.raw(bytes);
 }
 
-/** Bytes of an integer in two's complement, the lowest byte first, in as few bytes as will do. */
+/** Bytes of an integer in two's complement, the lowest byte first, in as few bytes as possible. */
 function bigIntBytes(value: bigint): Uint8Array {
   const isNegative = value < 0n;
   const hex = (isNegative ? ~value : value).toString(16);

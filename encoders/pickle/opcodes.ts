@@ -1,6 +1,6 @@
 /**
- * The opcodes of the pickle protocols 0 to 5: the code and name of each, and what it does
- * here.
+ * The opcodes of the pickle protocols 0 to 5: the code, the name and the effect of
+ * each.
  *
  * Source: the documentation of Python's `pickletools`.
  *
@@ -17,7 +17,7 @@ const LAST_PROTOCOL = 5;
 export interface Opcode {
   /** Its name in Python. */
   readonly name: string;
-  /** Does it. */
+  /** Executes it. */
   run(machine: PickleMachine): void;
 }
 
@@ -105,7 +105,7 @@ const CALLS: readonly Row[] = [
   [0x98, "READONLY_BUFFER", /* @__PURE__ */ refuse("READONLY_BUFFER")],
 ];
 
-/** Ends a pickle; what comes after it is not looked at, as in Python. */
+/** Ends a pickle; bytes after it are ignored, as in Python. */
 export const STOP = 0x2e;
 
 /** The opcodes by their codes. */

@@ -11,9 +11,9 @@ const BINUNICODE8 = 0x8d;
 const SHORT_BINBYTES = 0x43;
 const BINBYTES8 = 0x8e;
 
-/** Buffer of the last pickle: the next one mostly fits, too. */
+/** Buffer of the last pickle: the next one usually fits, too. */
 let spare: Buffer | undefined;
-/** A larger one is not kept. */
+/** Largest buffer that is kept. */
 const MAX_SPARE_SIZE = 65_536;
 
 /** Writes opcodes and their arguments. */
@@ -26,7 +26,7 @@ export class PickleOutput {
     spare = undefined;
   }
 
-  /** Writes an opcode, or one and an argument of a byte. */
+  /** Writes an opcode, with or without an argument of one byte. */
   bytes(opcode: number, argument?: number): void {
     const at = this.#claim(argument === undefined ? 1 : 2);
     this.#buffer[at] = opcode;

@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
 import { decodeSurrogates } from "./surrogates.ts";
 
-/** Why bytes are no pickle, or none that is read; `PickleEncoder` words it as a `DecodeError`. */
+/** Thrown for bytes that are not a readable pickle; `PickleEncoder` turns it into a `DecodeError`. */
 export class PickleError extends Error {}
 
-/** Longer integers are no data: to print one takes a runtime minutes. */
+/** Longest integer in bytes: printing a longer one takes a runtime minutes. */
 const MAX_INTEGER_BYTES = 65_536;
 /** Python's own limit for integers that are written in digits. */
 const MAX_INTEGER_DIGITS = 4_300;
@@ -21,8 +21,8 @@ const FLOAT_NAMES: ReadonlyMap<string, number> = /* @__PURE__ */ new Map([
 ]);
 
 /**
- * Reads the arguments of opcodes, one after the other. Lengths are compared with what is
- * there before anything is made of that length.
+ * Reads the arguments of opcodes, one after the other. It compares a length with
+ * the remaining bytes before it allocates anything of that length.
  */
 export class PickleReader {
   readonly #bytes: Buffer;

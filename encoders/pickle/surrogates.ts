@@ -10,10 +10,10 @@ const LONE_SURROGATE = /(?<![\ud800-\udbff])[\udc00-\udfff]|[\ud800-\udbff](?![\
 const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Reads what a decoder of UTF-8 has replaced something in.
+ * Reads bytes that are not valid UTF-8.
  *
  * @param bytes The text.
- * @returns The text, `undefined` if it is not even that.
+ * @returns The text; `undefined` if the bytes are not even this form of UTF-8.
  */
 export function decodeSurrogates(bytes: Uint8Array): string | undefined {
   let text = "";

@@ -4,48 +4,48 @@ import { originOf } from "./origin.ts";
 import { PickleError } from "./reader.ts";
 
 /**
- * Limit of what a pickle may repeat by fetching it from its memo, in values, characters and
- * bytes, besides eight times its own length. A few bytes could otherwise stand for more
- * than any log line, copy or other encoder could ever write out.
+ * Number of values, characters and bytes that a pickle may repeat by fetching them from its memo,
+ * in addition to eight times its own length. Otherwise a few bytes could stand for more than any
+ * log line, copy or other encoder could ever write out.
  */
 export const MAX_REPEATED = 4 * 1024 * 1024;
 
 /** Limits of {@linkcode assertTree}. */
 export interface TreeLimits {
-  /** True if anything may be in two places, or in itself. */
+  /** True if a value may occur in two places, or contain itself. */
   readonly isShared: boolean;
-  /** Largest size, with what is shared counted each time. */
+  /** Largest size; a shared value counts each time. */
   readonly maxSize: number;
-  /** Dicts that went on as something else after they may have been put somewhere. */
+  /** Dicts that became a `Map` after they may have been put into a container. */
   readonly stale: ReadonlyMap<object, unknown>;
 }
 
 /** Measurements of a visited container. */
 interface Measure {
-  /** Number of containers that are in each other, itself included. */
+  /** Depth of nested containers, itself included. */
   height: number;
   size: number;
-  /** True if Python can have it as a key, or in a set. */
+  /** True if Python accepts it as a key or in a set. */
   isHashable: boolean;
 }
 
-/** A container that is being gone through. */
+/** A container that is being visited. */
 interface Visit extends Measure {
   readonly container: object;
   readonly children: readonly unknown[];
   /** Number of children, counted from the first, that are keys. */
   readonly keys: number;
-  /** Number of children that have been seen. */
+  /** Number of children that have been visited. */
   next: number;
 }
 
 /**
- * Makes sure that a value is one which can be gone through, and written again: no deeper than
- * `MAX_DEPTH`, not in itself, of a size, with keys that can be keys, and without leftovers of
- * calls. Takes one step for each value, and does not call itself.
+ * Makes sure that a value can be walked and written again: it is no deeper than `MAX_DEPTH`, does
+ * not contain itself, is not too large, and has valid keys and no parts of calls. Takes one step
+ * for each value, without recursion.
  *
  * @param root The value.
- * @param limits What it may be.
+ * @param limits Its limits.
  * @throws {PickleError} If it is not such a value.
  */
 export function assertTree(root: unknown, limits: TreeLimits): void {
@@ -87,7 +87,7 @@ export function assertTree(root: unknown, limits: TreeLimits): void {
   }
 }
 
-/** Notes in a container what was found out about its latest child. */
+/** Adds the measurements of the latest child to its container. */
 function add(into: Visit | undefined, { height, size, isHashable }: Measure): void {
   if (into === undefined) return;
   if (into.next <= into.keys && !isHashable) {
@@ -100,7 +100,7 @@ function add(into: Visit | undefined, { height, size, isHashable }: Measure): vo
 
 function begin(container: object): Visit {
   const start = { container, next: 0, height: 1, size: 1 };
-  // Of arrays it is not known here which are tuples. As keys they are written as those.
+  // It is unknown here which arrays are tuples. As keys, all are written as tuples.
   if (Array.isArray(container)) return { ...start, children: container, keys: 0, isHashable: true };
   if (container instanceof Set) {
     const isHashable = originOf(container) === "frozenset";
@@ -122,7 +122,7 @@ function sizeOf(value: unknown): number {
   return typeof value === "string" || value instanceof Uint8Array ? 1 + value.length : 1;
 }
 
-/** A value that came as a call is whole, whatever it looks like here. */
+/** A value that was read from a call counts as one value without children. */
 function isContainer(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   if (Array.isArray(value) || value instanceof Map || value instanceof Set) return true;

@@ -35,27 +35,27 @@ const REDUCE = 0x52;
 type KeyPlaces = 0 | 1 | 2;
 
 /**
- * Writes a value as a pickle that Python reads as an equal value of the same types. The same
- * object at another place is fetched from the memo, so that Python shares it, too. Frames, a memo
- * of texts and the like, which make a pickle shorter, are left out.
+ * Writes a value as a pickle that Python reads as an equal value of the same types. An object
+ * that occurs again is fetched from the memo, so that Python shares it, too. Features that only make
+ * a pickle shorter, such as frames and a memo of texts, are left out.
  */
 export class PickleWriter {
   readonly #output: PickleOutput = new PickleOutput();
-  /** Numbers of what can be fetched. */
+  /** Memo indexes of the values that can be fetched. */
   readonly #memo: Map<object, number> = new Map();
   /** The containers around the value that is being written, and where in them it is. */
   readonly #ancestors: object[] = [];
   readonly #places: (string | number)[] = [];
   #depth = 0;
-  /** Number of keys, or items of sets, that are around the value: there arrays are written as tuples. */
+  /** Number of keys and set items around the value: within them, arrays are written as tuples. */
   #keys = 0;
 
   /**
    * Writes the value of the pickle.
    *
-   * @param value What to write.
+   * @param value The value.
    * @returns The pickle.
-   * @throws {TypeError} If it holds what Python has nothing like; the text names the place.
+   * @throws {TypeError} If it holds something that Python has no type for; the text names the place.
    */
   write(value: unknown): Uint8Array {
     this.#output.bytes(PROTO, PROTOCOL);
@@ -226,7 +226,7 @@ export class PickleWriter {
     }
   }
 
-  /** Writes a value in a container: as a float, if it came as one. */
+  /** Writes a value in a container: as a float, if it was read as one. */
   #child(value: unknown, place: string | number, spelling: Spelling | undefined): void {
     const text = spelling && originalText(spelling, place, value);
     if (text === undefined) return this.#value(value);
@@ -240,7 +240,7 @@ export class PickleWriter {
     this.#memo.set(value, this.#memo.size);
   }
 
-  /** True if something is written otherwise here than elsewhere, and so not to be fetched. */
+  /** True if a value is written differently here than elsewhere, so that it must not be fetched. */
   #isTupleOfKey(value: object): boolean {
     if (this.#keys === 0) return false;
     return (Array.isArray(value) && originOf(value) !== "tuple") ||

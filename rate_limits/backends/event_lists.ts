@@ -3,24 +3,24 @@ import { isTransient } from "../../clients/redis/errors.ts";
 import type { KeyNotifier } from "../../clients/redis/key_notifier.ts";
 import { KeyWaiters } from "../../platform/key_waiters.ts";
 
-/** A list that somebody waits for. */
+/** A list with waiters. */
 interface Watch {
   /** Called by `KeyNotifier`, once. */
   readonly notified: () => void;
   isLooking: boolean;
 }
 
-/** Milliseconds between two polls of lists of which Redis tells when they change. */
+/** Milliseconds between two polls of lists, if Redis also notifies of their changes. */
 const POLL_INTERVAL = 1_000;
-/** And at those of which nobody tells: on a cluster. */
+/** Milliseconds between two polls without such notifications: on a cluster. */
 const FAST_POLL_INTERVAL = 100;
 
 /**
  * Waits until lists in Redis have something in them, and takes nothing out.
  *
- * All who wait share what the broker's consumers use, {@linkcode KeyNotifier}: two connections,
- * however many they are. Redis tells once that a list has changed; it is looked at then, and
- * beside that once a second, in case the telling was lost with a connection.
+ * All waiters share two connections, those of a {@linkcode KeyNotifier}, as the broker's consumers
+ * do. Redis notifies once that a list has changed; the list is checked then, and also once a second,
+ * in case the notification was lost with a connection.
  *
  * first waiter ─▶ expecting ─▶ notified, or the timer ─▶ looking ─▶ all woken
  *                     ▲───────────── still empty ───────┘
@@ -33,10 +33,10 @@ export class EventLists {
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /**
-   * Stores how to ask.
+   * Stores the connections.
    *
-   * @param connection What to look with.
-   * @param notifier Tells of changes; without, lists are looked at often.
+   * @param connection Checks the lists.
+   * @param notifier Notifies of changes; without it, lists are checked often.
    */
   constructor(connection: RedisConnection, notifier: KeyNotifier | undefined) {
     this.#connection = connection;
@@ -49,8 +49,8 @@ export class EventLists {
    * @param list Its key.
    * @param timeout Milliseconds to wait at most.
    * @param signal Ends the wait when it aborts.
-   * @returns Whether it had in time.
-   * @throws The reason of the signal, if that aborts before.
+   * @returns True if it had something in time.
+   * @throws The reason of the signal, if it aborts first.
    */
   wait(list: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     const waiting = this.#waiters.wait(list, timeout, signal);
@@ -80,13 +80,13 @@ export class EventLists {
   }
 
   async #look(list: string, watch: Watch): Promise<void> {
-    if (watch.isLooking) return; // the server is away, and one look lasts until it is back
+    if (watch.isLooking) return; // while the server is unavailable, one check lasts until it is back
     watch.isLooking = true;
     try {
       const length = await this.#connection.command("look at a barrier", "llen", list);
       if (length !== 0) this.#waiters.wake(list);
     } catch (error) {
-      // While the server is unavailable they go on waiting; the timer looks again.
+      // While the server is unavailable, waiters keep waiting; the timer checks again.
       if (!isTransient(error)) this.#waiters.fail(list, error);
     } finally {
       watch.isLooking = false;

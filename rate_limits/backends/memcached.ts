@@ -60,10 +60,10 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
   #isClosed = false;
 
   /**
-   * Stores where Memcached is; the first verb connects.
+   * Stores the addresses of Memcached; the first operation connects.
    *
-   * @param options Where Memcached is.
-   * @throws {TypeError} If that is not an address.
+   * @param options The addresses.
+   * @throws {TypeError} If one of them is not an address.
    */
   constructor(options: MemcachedRateLimiterBackendOptions = {}) {
     assertKnownOptions("MemcachedRateLimiterBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
@@ -88,7 +88,7 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
     return false;
   }
 
-  /** Counts down, to 0 at the least, and says whether a minimum still holds. */
+  /** Counts down, to 0 at least; true if the result is not below a minimum. */
   override async decr(
     key: string,
     amount: number,
@@ -111,8 +111,8 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
     const options = storing(ttl);
     if (await this.#sum(keys) + amount > maximum) return false;
     const value = await this.#countUp(key, amount, options);
-    // Only now: of several who come together the last one to count sees all the others. While
-    // the server of one of them is away nobody can tell, and nobody is let in.
+    // Only after counting: among concurrent callers, the last one to count sees all the others. While
+    // the server of a counter is unavailable the sum is unknown, and no caller is admitted.
     let isWithin = false;
     try {
       isWithin = value <= maximum && await this.#sum(keys) <= maximum;
@@ -158,16 +158,16 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
     this.#isClosed = true;
     this.#connection.close();
     const error = new ConnectionClosed("Cannot wait: the backend is closed");
-    for (const barriers of this.#barriers) barriers?.close(error); // not every server has some
+    for (const barriers of this.#barriers) barriers?.close(error); // a server without barriers has none
   }
 
-  /** Both requests travel together; the second finds what the first may have made. */
+  /** Sends both requests together; the second reads the counter that the first may have added. */
   async #countUp(key: string, amount: number, options: Storing): Promise<number> {
     const [, value] = await Promise.all([
       this.#connection.add(key, "0", options),
       this.#connection.increment(key, amount),
     ]);
-    return value ?? Infinity; // thrown out within that moment, by a server that is full
+    return value ?? Infinity; // evicted in that moment, by a server that is full
   }
 
   async #sum(keys: readonly string[]): Promise<number> {
@@ -177,7 +177,7 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
   }
 }
 
-/** Memcached leaves blanks behind a number that has become shorter. */
+/** Memcached pads a number that has become shorter with blanks. */
 function toNumber(value: Uint8Array): number {
   return Number(new TextDecoder().decode(value));
 }

@@ -14,18 +14,18 @@ interface GroupState {
 }
 
 /**
- * Counts the members of groups in Memcached, each once, whatever gets lost on the way.
+ * Counts the members of groups in Memcached, each once, even if requests or replies are lost.
  *
  * The counter of a group holds how many members are left and which one was counted last,
  * `3 some-id`. Both change in one step, and only from the version that was read. Before another
- * member takes its place, the last one gets a key of its own, its mark. So a member was counted
- * if it has a mark or stands in the counter, and one whose answer was lost can find out:
+ * member takes its place, the last one gets a key of its own, its mark. A member was counted
+ * if it has a mark or is named in the counter, which a member whose reply was lost can check:
  *
  * read counter and mark ─▶ mark the last one ─▶ write counter ─▶ mark this one
- *           ▲────────── changed by somebody else ──────┘
+ *           ▲─────────── changed by another client ────┘
  *
- * All of it lies on one server, that of the counter. Python's `decr` counts the number down and
- * drops the id; that of this worker has its mark by then, unless it was cut off just there.
+ * All keys are on one server, that of the counter. Python's `decr` counts the number down and
+ * drops the id; the member with that id has its mark by then, unless its worker died just before.
  */
 export class MemcachedGroups {
   readonly #connection: MemcachedConnection;
@@ -33,9 +33,9 @@ export class MemcachedGroups {
   readonly #turns: Map<string, Promise<GroupProgress>> = new Map();
 
   /**
-   * Stores where to count.
+   * Stores the connection.
    *
-   * @param connection Where to count.
+   * @param connection The connection.
    */
   constructor(connection: MemcachedConnection) {
     this.#connection = connection;
@@ -43,10 +43,10 @@ export class MemcachedGroups {
 
   /** Counts a member of a group, once. */
   async countMember(group: string, member: string, ttl: number): Promise<GroupProgress> {
-    storing(ttl); // refuses what is wrong for this member alone
+    storing(ttl); // throws here what is wrong with this member alone
     const id = PLAIN_ID.test(member) ? member : hexDigest("sha256", member);
     const before = this.#turns.get(group) ?? Promise.resolve();
-    // When the server is unavailable, all who have their turn after this one fail with it.
+    // When the server is unavailable, all members that wait behind this one fail with it.
     const turn = before.then(() => this.#count(group, id, ttl));
     this.#turns.set(group, turn);
     try {
@@ -65,7 +65,7 @@ export class MemcachedGroups {
     const mark = markOf(group, id);
     const options = { ...storing(ttl), near: group };
     for (;;) {
-      // In this order: had it been counted before the counter was read, it would have a mark by now.
+      // In this order: a member that was counted before the counter was read has a mark by now.
       const items = await this.#connection.getMany([group, mark], group);
       const counter = items.get(group);
       if (counter === undefined) return "missing";
@@ -75,7 +75,7 @@ export class MemcachedGroups {
       if (last !== undefined) await this.#connection.set(markOf(group, last), "1", options);
       const next = `${left - 1} ${id}`;
       if (!await this.#connection.replace(group, next, counter.version, options)) continue;
-      // If this fails, whoever is counted next does it.
+      // If this fails, the next member that is counted does it.
       await this.#connection.set(mark, "1", options).catch(() => {});
       return await this.#progress(group, left - 1);
     }
@@ -89,7 +89,7 @@ export class MemcachedGroups {
   }
 }
 
-/** Python leaves blanks behind a number that has become shorter. */
+/** Python's `decr` pads a number that has become shorter with blanks. */
 function parse({ value }: MemcachedItem): GroupState {
   const [left, last = ""] = value.toString().split(" ");
   return { left: Number(left), last: last === "" ? undefined : last };

@@ -2,17 +2,17 @@ import type { MemcachedConnection } from "../../clients/memcached/connection.ts"
 import { storing } from "./memcached_storing.ts";
 
 /**
- * Leases in Memcached. Each has one of so many places, which are keys of their own:
- * `key:0`, `key:1` and so on. In a place stands its holder until it ends by the clock of the
- * server. They all lie on the server of the key.
+ * Leases in Memcached. Each takes one of a fixed number of places, which are keys: `key:0`,
+ * `key:1` and so on. The value of a place is its holder; it expires by the clock of the server.
+ * All places are on the server of the key.
  */
 export class MemcachedLeases {
   readonly #connection: MemcachedConnection;
 
   /**
-   * Stores where leases are kept.
+   * Stores the connection.
    *
-   * @param connection Where they are.
+   * @param connection The connection.
    */
   constructor(connection: MemcachedConnection) {
     this.#connection = connection;
@@ -28,7 +28,7 @@ export class MemcachedLeases {
       return false;
     }
     const options = { ttl: storing(ttl).ttl, near: key };
-    // A place that has changed since was lost to somebody else.
+    // A place that has changed since was taken by another client.
     if (own !== undefined) {
       const [place, { version }] = own;
       if (await this.#connection.replace(place, holder, version, options)) return true;

@@ -26,7 +26,7 @@ import {
 /** Options for {@linkcode RedisRateLimiterBackend}: where Redis is. */
 export type RedisRateLimiterBackendOptions = RedisAddress;
 
-/** Keys here have no namespace, and so any cluster will do. */
+/** Keys here have no namespace, so any cluster works. */
 const ANY_NAMESPACE = "{any}";
 
 const KNOWN_OPTIONS: KnownOptions<RedisRateLimiterBackendOptions> = {
@@ -44,9 +44,9 @@ const OTHER_SPELLINGS = {
  * Counts in Redis 6.2 or later, or Valkey, with the keys and values of Python's dramatiq: both
  * languages share limits and barriers.
  *
- * Each verb is one script and one round trip; what is counted up or down in one turn of the event
- * loop shares one, unless Redis is a cluster. It has one connection, and two more once there are
- * waiters at a barrier, however many. While Redis is unavailable, operations wait for up to five
+ * Each operation is one script and one round trip; increments and decrements of one turn of the
+ * event loop share one, unless Redis is a cluster. It uses one connection, and two more once there are
+ * waiters at barriers, however many. While Redis is unavailable, operations wait for up to five
  * seconds; an operation whose reply is lost with the connection is not repeated, because it may
  * have counted.
  *
@@ -71,21 +71,21 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
   readonly #connection: RedisConnection;
   readonly #notifier: KeyNotifier | undefined;
   readonly #eventLists: EventLists;
-  /** Of one server: keys of a cluster lie on several. */
+  /** Only with a single server: the keys of a cluster are on several. */
   readonly #counters: CounterBatcher | undefined;
 
   /**
-   * Stores where Redis is; the first verb connects.
+   * Stores the address of Redis; the first operation connects.
    *
-   * @param options Where Redis is.
-   * @throws {TypeError} If that cannot be used.
+   * @param options The address.
+   * @throws {TypeError} If it cannot be used.
    */
   constructor(options: RedisRateLimiterBackendOptions = {}) {
     assertKnownOptions("RedisRateLimiterBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
     super();
     const source = toSource(options, ANY_NAMESPACE);
     this.#connection = new RedisConnection(source, { isUnref: true });
-    // Keys lie on all nodes of a cluster, and each node tells of its own only.
+    // Keys are on all nodes of a cluster, and each node notifies only of its own.
     this.#notifier = isClusterSource(source) ? undefined : new KeyNotifier(this.#connection, "");
     if (!isClusterSource(source)) this.#counters = new CounterBatcher(this.#connection);
     this.#eventLists = new EventLists(this.#connection, this.#notifier);
@@ -141,7 +141,7 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     return true;
   }
 
-  /** Counts a member of a group, once: in one step with the marking of that member. */
+  /** Counts a member of a group, once: counting and marking it are one step. */
   override async countMember(group: string, member: string, ttl: number): Promise<GroupProgress> {
     assertAboveZero(ttl, "use ttl");
     const args = [member, ttl, CONCLUDED / 2, CLAIM_TIME];
@@ -166,7 +166,7 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     this.#eventLists.close(closedFor("wait"));
   }
 
-  /** As `#run`, together with what else is counted in this turn. */
+  /** As `#run`, in one call with the other operations of this turn. */
   #count<T>(
     script: Script,
     key: string,
@@ -187,8 +187,8 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
   }
 
   /**
-   * Runs a script once, when the connection is up: twice it would count twice. No function on
-   * this way is asynchronous that need not be, which is a tenth of what a verb costs.
+   * Runs a script once, when the connection is up: a retry could count twice. Functions that need
+   * not be asynchronous are not, which saves a tenth of the cost of an operation.
    */
   #run<T>(
     script: Script,
@@ -221,7 +221,7 @@ function eventsKey(key: string): string {
   return `${key}@events`;
 }
 
-/** On a cluster it lies where the counter lies. */
+/** On a cluster it is on the node of the counter. */
 function membersKey(group: string): string {
   return clusterSlotTag(group) === undefined ? `{${group}}@members` : `${group}@members`;
 }

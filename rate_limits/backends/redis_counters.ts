@@ -4,12 +4,12 @@ import type { Script } from "../../clients/redis/script.ts";
 import { nextTurn } from "../../platform/runtime.ts";
 import { COUNT_MANY, INCR } from "./redis_scripts.ts";
 
-/** The most operations in one call: Redis does them within a millisecond. */
+/** Most operations in one call: Redis executes them within a millisecond. */
 const MAX_OPERATIONS = 250;
 /** Reply to an operation that failed. */
 const FAILED = -1;
 
-/** One `INCR` or `DECR` that waits for others. */
+/** An `INCR` or `DECR` that waits to be sent with others. */
 interface Operation {
   readonly script: Script;
   readonly key: string;
@@ -18,8 +18,8 @@ interface Operation {
 }
 
 /**
- * Sends what is counted in one turn of the event loop together. An operation that comes while
- * nothing is under way is sent at once, by its own script.
+ * Sends the operations of one turn of the event loop together. An operation that starts while no
+ * call is pending is sent at once, as its own script.
  *
  * (With a hundred actors at once that acquire and release a slot each, a message takes half of the
  * processor time: 11 µs instead of 22 on Deno and Bun, 15 instead of 26 on Node. Redis needs 8
@@ -28,11 +28,11 @@ interface Operation {
 export class CounterBatcher {
   readonly #connection: RedisConnection;
   #batch: Operation[] = [];
-  /** Calls without an answer. */
+  /** Number of calls without a reply. */
   #underWay = 0;
 
   /**
-   * Has nothing to send yet.
+   * Stores the connection.
    *
    * @param connection The connection, to one server.
    */
@@ -63,13 +63,13 @@ export class CounterBatcher {
   }
 
   #send(operations: readonly Operation[]): void {
-    if (operations.length === 0) return; // they have filled a call meanwhile
+    if (operations.length === 0) return; // a full call has taken them meanwhile
     const keys = operations.map(({ key }) => key);
     const args = operations.flatMap(({ script, args }) => [script === INCR ? "+" : "-", ...args]);
     this.#track(this.#connection.run(COUNT_MANY, keys, args)).then((replies) => {
       for (const [i, { script, key, args, reply }] of operations.entries()) {
         const one = (replies as readonly RedisReply[])[i]!;
-        // By itself it fails with an error that says why.
+        // Run alone, it fails with an error that says why.
         reply.resolve(one === FAILED ? this.#runAlone(script, key, args) : one);
       }
     }, (error) => {

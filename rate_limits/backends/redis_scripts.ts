@@ -1,13 +1,12 @@
 /**
- * All that rate limiters and barriers do in Redis: one script a verb, each atomic.
+ * The operations of rate limiters and barriers in Redis: one atomic script for each.
  *
- * Counters are texts of whole numbers, as Python's dramatiq writes them, and live for their
- * time from the last change on. Each script is a fresh `SET` rather than an `INCRBY`, which
- * would keep the time to live of what was there before.
+ * Counters are texts of whole numbers, as Python's dramatiq writes them. Their time to live starts
+ * again at each change, so scripts use `SET` rather than `INCRBY`, which would keep the old one.
  *
- * All keys of one script begin alike. On a cluster they must lie in one slot: that is up to
- * braces in the key of the limiter. What is kept beside the counter of a group is named so that
- * it lies where that lies.
+ * All keys of one script begin alike. On a cluster they must be in one slot, which needs braces in
+ * the key of the limiter. The other keys of a group are named so that they are in the slot of its
+ * counter.
  *
  * Source of keys and values: `tests/vectors/rate_limits.json`.
  *
@@ -51,7 +50,7 @@ return 1
  *
  * KEYS: counter.
  * ARGV: amount, minimum, ttl in ms.
- * Result: 1 if it was counted, else 0; nothing if there is nothing to count down from.
+ * Result: 1 if it was counted, else 0; nothing if there is no counter.
  */
 export const DECR: Script = /* @__PURE__ */ new Script(
   "count down",
@@ -65,11 +64,11 @@ return 1
 );
 
 /**
- * Does what {@linkcode INCR} and {@linkcode DECR} do, many times, in order.
+ * Executes many {@linkcode INCR} and {@linkcode DECR}, in order.
  *
  * KEYS: counter of each operation.
  * ARGV: of each operation "+" or "-", amount, maximum or minimum, ttl in ms.
- * Result: that of each, or -1 for one that failed and has changed nothing.
+ * Result: the result of each, or -1 for one that failed and has changed nothing.
  */
 export const COUNT_MANY: Script = /* @__PURE__ */ new Script(
   "count",
@@ -121,10 +120,10 @@ return 1
 );
 
 /**
- * Takes, renews or ends a lease. All go by the clock of the server.
+ * Takes, renews or ends a lease, by the clock of the server.
  *
  * KEYS: sorted set of holders, by the time in ms at which their leases end.
- * ARGV: holder, how many there may be, ttl in ms or 0.
+ * ARGV: holder, maximum number of holders, ttl in ms or 0.
  * Result: 1 if the holder has it now, else 0.
  */
 export const LEASE: Script = /* @__PURE__ */ new Script(
@@ -147,8 +146,8 @@ return 1
 );
 
 /**
- * Wakes those who wait at a barrier. Python's wait for an item in this list, which they
- * leave there.
+ * Wakes the waiters of a barrier. Python's waiters wait for an item in this list, which they leave
+ * there.
  *
  * KEYS: list.
  * ARGV: ttl in ms.
@@ -162,17 +161,17 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 );
 
 /**
- * Counts a member of a group down from its barrier, once, and says how far the group is.
- * The counter stays at 1 when the last member is counted, as Python leaves it, so that the
- * hash has to say which of the two a 1 is.
+ * Counts a member of a group down from its barrier, once, and returns the state of the group.
+ * The counter stays at 1 when the last member is counted, as Python leaves it; the hash shows
+ * whether a 1 means one member left or none.
  *
  * KEYS: counter, hash.
- * ARGV: member, ttl in ms, from which value on the callbacks have been sent, milliseconds of
- * a claim.
+ * ARGV: member, ttl in ms, lowest value that means that the callbacks have been sent, ttl of a
+ * claim in ms.
  * Result: "waiting", "complete", "claimed", "concluded" or "missing".
  *
  * Fields of the hash: "m:" and the id of each member that was counted; "complete" when all
- * were; "claim", until when, in ms by the server's clock, somebody sends the callbacks.
+ * were; "claim", the time in ms, by the server's clock, until which a worker may send the callbacks.
  */
 export const COUNT_MEMBER: Script = /* @__PURE__ */ new Script(
   "count a member of a group",
@@ -202,7 +201,7 @@ return 'complete'
  * Notes that the callbacks of a group have been sent.
  *
  * KEYS: counter, hash.
- * ARGV: what the counter is to be from now on, ttl in ms.
+ * ARGV: new value of the counter, ttl in ms.
  */
 export const CONCLUDE: Script = /* @__PURE__ */ new Script(
   "note that the callbacks of a group were sent",

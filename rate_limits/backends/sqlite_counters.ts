@@ -7,7 +7,7 @@ const GET = "select value from dramatiq_counters where key=? and expires>?";
 const SET = "insert or replace into dramatiq_counters values(?,?,?)";
 const SUM = "select coalesce(sum(value),0) sum from dramatiq_counters " +
   "where key in (select value from json_each(?)) and expires>?";
-/** Key, member, expiry, now. It changes nothing if the member is there and has not expired. */
+/** Key, member, expiry, now. It changes nothing if the member exists and has not expired. */
 const ADD_MEMBER = "insert into dramatiq_members values(?,?,?) on conflict(key,member) " +
   "do update set expires=excluded.expires where expires<=?";
 const FORGET_MEMBERS = "delete from dramatiq_members where key=? and expires<=?";
@@ -25,10 +25,10 @@ export class SqliteCounters {
   readonly #clock: Clock;
 
   /**
-   * Stores where to count.
+   * Stores the connection.
    *
    * @param connection The connection.
-   * @param clock The time by which counters are forgotten.
+   * @param clock The time by which counters expire.
    */
   constructor(connection: SqliteConnection, clock: Clock) {
     this.#connection = connection;
@@ -106,7 +106,7 @@ export class SqliteCounters {
     this.#connection.statement(SET_SIGNAL).run(key, toExpiry(this.#clock, ttl));
   }
 
-  /** Finds which barriers are cleared. */
+  /** Finds the barriers that are cleared. */
   signalsOf(keys: readonly string[]): string[] {
     const rows = this.#connection.statement(GET_SIGNALS).all(JSON.stringify(keys), this.#now);
     return (rows as { key: string }[]).map(({ key }) => key);

@@ -307,7 +307,7 @@ export const RESULTS: readonly Mutant[] = [
   ...mutantsOf("rate_limits/backends/event_lists.ts", "tests/rate_limits/event_lists_test.ts", [
     [
       "looks pile up while the server is away",
-      "if (watch.isLooking) return; // the server is away, and one look lasts until it is back",
+      "if (watch.isLooking) return; // while the server is unavailable, one check lasts until it is back",
       "",
     ],
     [

@@ -5,8 +5,8 @@ import { sum } from "./prom_client.ts";
 import { DURATION_BOUNDS, type Series, type Zeros } from "./series.ts";
 
 /**
- * One series in a file: plain numbers in a fixed order. As samples of prom-client, which repeat
- * labels and names for each of 27 numbers, it would take twenty times the space and time.
+ * One series in a file: plain numbers in a fixed order. Samples of prom-client repeat labels and
+ * names for each of the 27 numbers, and would take twenty times the space and time.
  */
 export type Row = readonly [
   actorName: string,
@@ -23,14 +23,14 @@ export type Row = readonly [
   ...durations: number[],
 ];
 
-/** Delayed messages in the memory of one process: actor, delay queue, process id, number. */
+/** Number of delayed messages in the memory of a process: actor, delay queue, process id, number. */
 export type DelayedRow = readonly [string, string, string, number];
 
 /** Counts of one process or several. */
 export interface Counts {
   readonly series: readonly Row[];
   readonly delayed: readonly DelayedRow[];
-  /** Metrics of the application's own registry. */
+  /** Metrics of the registry of the application. */
   readonly more: readonly Metric[];
 }
 
@@ -44,7 +44,7 @@ const ROW_LENGTH = 11 + DURATION_BOUNDS.length + 1;
  * Puts series into rows.
  *
  * @param all The series of this process.
- * @param more Metrics of the application's own.
+ * @param more Metrics of the application.
  */
 export function countsOf(all: readonly Series[], more: readonly Metric[]): Counts {
   const pid = String(processId());
@@ -71,9 +71,9 @@ export function countsOf(all: readonly Series[], more: readonly Metric[]): Count
 }
 
 /**
- * Leaves out how things are now: a dead process has nothing in progress.
+ * Removes gauges: a dead process has nothing in progress.
  *
- * @param counts The counts of a process that is no more.
+ * @param counts The counts of a dead process.
  */
 export function countsOfDead({ series, more }: Counts): Counts {
   return {
@@ -88,7 +88,7 @@ export function countsOfDead({ series, more }: Counts): Counts {
  *
  * @param all The counts of each process.
  * @returns Their sum; gauges that name a process stay apart.
- * @throws {TypeError} If prom-client is needed and not there.
+ * @throws {TypeError} If prom-client is needed and not installed.
  */
 export async function sumOf(all: readonly Counts[]): Promise<Counts> {
   const sums = new Map<string, (string | number)[]>();
@@ -115,7 +115,7 @@ function add(total: (string | number)[], row: Row): void {
   }
 }
 
-/** True if something that was read is what {@linkcode Counts} says. */
+/** True if a value that was read is a {@linkcode Counts}. */
 export function areCounts(value: unknown): value is Counts {
   const { series, delayed, more } = value as Partial<Counts>;
   return Array.isArray(series) && series.every(isRow) && Array.isArray(delayed) &&

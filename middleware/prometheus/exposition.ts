@@ -20,24 +20,24 @@ export interface ExpositionOptions {
   readonly series: SeriesTable;
   /** More metrics of this process. */
   readonly registry: MetricsSource | undefined;
-  /** Gives the broker whose workers fire schedules. */
+  /** Returns the broker whose workers fire schedules. */
   broker(): Broker | undefined;
   /** True to serve the gauges of the broker, too. */
   readonly hasGauges: boolean;
-  /** True if this process has a worker: it will be asked for gauges again. */
+  /** True if this process has a worker: the gauges will be requested again. */
   hasWorker(): boolean;
 }
 
-/** Puts together what is served. */
+/** Composes the text that is served. */
 export class Exposition {
   readonly #series: SeriesTable;
   readonly #registry: MetricsSource | undefined;
   readonly #broker: () => Broker | undefined;
   readonly #hasGauges: boolean;
   readonly #hasWorker: () => boolean;
-  /** Made for the first request: before, there may be no broker. */
+  /** Created at the first request: before, there may be no broker. */
   #gauges: GaugeReader | undefined;
-  /** The counts of this process, made after so many changes. */
+  /** The counts of this process, and the number of changes that they include. */
   #counts: Counts = { series: [], delayed: [], more: [] };
   #countedAt = -1;
 
@@ -49,7 +49,7 @@ export class Exposition {
     this.#hasWorker = hasWorker;
   }
 
-  /** Closes the connection over which gauges are read, until they are read again. */
+  /** Closes the connection that reads gauges; the next read opens it again. */
   async close(): Promise<void> {
     await this.#gauges?.close();
   }
@@ -75,15 +75,15 @@ export class Exposition {
    * Source of status codes and headers: `exposition` in `tests/vectors/metrics.json`.
    *
    * @param method The method of the request.
-   * @param folder Where the metrics of other processes are; without it they are left out.
-   * @returns The answer, which is an error too when there is nothing to serve.
+   * @param folder The metrics of other processes; without it they are left out.
+   * @returns The answer; an error if there is nothing to serve.
    */
   async answer(method: string, folder: MetricsFolder | undefined): Promise<Response> {
     if (method !== "GET") return text(501, `Cannot answer ${method}: metrics are read with GET`);
     try {
       const own = await this.own();
-      // Before anybody sees it: if this process died, a counter that stood higher before
-      // would look like one that had started anew. If it cannot be written, `Member` tells.
+      // Store before serving: if this process died with counts that only the scraper saw, the
+      // lower counter would look like a reset. `Member` logs a failure to write.
       await folder?.write(own).catch(() => {});
       const total = await sumOf([own, ...await folder?.readOthers() ?? []]);
       const others = await sum([total.more]);
@@ -107,7 +107,7 @@ export class Exposition {
   }
 }
 
-/** Sends pieces as they are made, and a last one. */
+/** Streams pieces as they are made, then a last one. */
 function streamOf(
   pieces: AsyncGenerator<string, void, undefined>,
   tail: string,

@@ -5,13 +5,12 @@ import { getLogger } from "../../platform/logging.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
 
-/** Answers a request, by its method. */
+/** Answers a request with a given method. */
 export type Answer = (method: string) => Promise<Response>;
 
 /**
- * An HTTP server of its own for metrics. It answers any path, as Python's does.
- *
- * `node:http` is what all three runtimes have. It does not keep the process alive.
+ * An HTTP server for metrics. It answers any path, as Python's does, and does not keep the process
+ * alive. All three runtimes have `node:http`.
  */
 export class ExpositionServer implements AsyncDisposable {
   readonly #server: Server;
@@ -25,9 +24,9 @@ export class ExpositionServer implements AsyncDisposable {
    *
    * @param host The address.
    * @param port The port; 0 for any.
-   * @param answer What it answers.
+   * @param answer Answers requests.
    * @returns The server.
-   * @throws If it cannot listen there; `code` is `EADDRINUSE` when somebody else does.
+   * @throws If it cannot listen there; `code` is `EADDRINUSE` if another process does.
    */
   static async listen(host: string, port: number, answer: Answer): Promise<ExpositionServer> {
     const server = createServer((request, response) => void reply(request, response, answer));
@@ -43,7 +42,7 @@ export class ExpositionServer implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Stops; whoever is being answered is cut off. */
+  /** Stops, and cuts off pending answers. */
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();
@@ -71,7 +70,7 @@ async function reply(
   }
 }
 
-/** Waits until there is room for more, or nobody reads any more. */
+/** Waits until there is room for more, or the client is gone. */
 async function drained(response: ServerResponse): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   response.once("drain", resolve).once("close", resolve);

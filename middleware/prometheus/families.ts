@@ -14,7 +14,7 @@ interface Family {
   readonly zeros: Zeros;
 }
 
-/** Names and types are those of `tests/vectors/metrics.json`; those of cancelled and snoozed ones are ours. */
+/** Names and types come from `tests/vectors/metrics.json`; those of cancelled and snoozed messages are ours. */
 const FAMILIES: readonly Family[] = [
   {
     name: "dramatiq_messages_total",
@@ -74,24 +74,24 @@ const DURATION = "dramatiq_message_duration_milliseconds";
 const DELAYED = "dramatiq_delayed_messages_inprogress";
 
 /**
- * Bounds as Python writes them. A sum over workers of both languages, `by (le)`, needs them
- * to be the same text.
+ * Bounds as Python writes them. A sum over workers of both languages, `by (le)`, needs the same
+ * text.
  */
 const BOUND_LABELS: readonly string[] = [
   .../* @__PURE__ */ DURATION_BOUNDS.map((bound) => bound.toFixed(1)),
   "+Inf",
 ];
 
-/** Series whose lines are made in one turn of the event loop: a few milliseconds. */
+/** Number of series that are written in one turn of the event loop: a few milliseconds. */
 const SLICE = 500;
 
 /**
- * Writes series in the text format of Prometheus, a piece at a time: between two pieces timers and
- * sockets have their turn, however many series there are.
+ * Writes series in the text format of Prometheus, a piece at a time: timers and sockets have their
+ * turn between two pieces, however many series there are.
  *
  * @param series The series.
  * @param delayed Delayed messages by process.
- * @returns Pieces of the text; all families, those without a sample among them.
+ * @returns Pieces of the text; all families, including those without a sample.
  */
 export async function* expositionOf(
   series: readonly Row[],
@@ -99,7 +99,7 @@ export async function* expositionOf(
 ): AsyncGenerator<string, void, undefined> {
   for (const { name, type, help, index, zeros } of FAMILIES) {
     yield head(name, type, help);
-    // Of an actor that is not declared there is nothing to tell but its rejects.
+    // An actor that is not declared has rejects only.
     yield* slices(series, (row) => {
       if (row[index] === 0 && row[ZEROS_INDEX] < zeros) return "";
       return `${name}{${labelsOf(row)}} ${row[index]}\n`;

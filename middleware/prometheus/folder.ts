@@ -11,15 +11,15 @@ import { ProcessLock } from "./process_lock.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
 
-/** A file of a process: its pid, and what tells it from earlier ones with that pid. */
+/** File name of a process: its pid, and a part that differs between processes with one pid. */
 const MEMBER_FILE = /^(\d+-[0-9a-f]{8})\.(?:json|lock|tmp)$/;
-/** A name on disk could be a path: only what has this form is ever part of one. */
+/** A name from disk could contain a path: only names of this form become part of one. */
 const MEMBER = /^\d+-[0-9a-f]{8}$/;
 /** File with the sums of dead processes. */
 const RETIRED = "retired.json";
-/** Held by who joins or cleans up. */
+/** Lock of a process that joins or cleans up. */
 const DOOR = "door.lock";
-/** Milliseconds that others may take at the door. */
+/** Milliseconds to wait for others that join or clean up. */
 const DOOR_TIMEOUT = 5_000;
 const DOOR_INTERVAL = 10;
 
@@ -38,21 +38,21 @@ export interface Serving {
 /** The contents of {@linkcode RETIRED}. */
 interface Retired {
   readonly counts: Counts;
-  /** Members that are in it already, should their files still be there. */
+  /** Members whose counts it includes, in case their files still exist. */
   readonly members: readonly string[];
 }
 
 /**
  * The folder in which the processes of a machine keep their metrics for each other:
  *
- * - `<member>.json`: what a process counted, replaced as a whole now and then
- * - `<member>.lock`: held as long as it lives
- * - `retired.json`: what those did that are dead, without gauges
- * - `serving.json`: who serves, and where
+ * - `<member>.json`: the counts of a process, from time to time replaced as a whole
+ * - `<member>.lock`: held while the process lives
+ * - `retired.json`: the sums of dead processes, without gauges
+ * - `serving.json`: the process that serves, and its address
  *
- * A run begins when a process joins and no other lives; what lies there then is from an
- * earlier one and goes. Later members, mostly the replacements of dead ones, put the
- * files of the dead together: the folder does not grow with every crash.
+ * A run begins when a process joins and no other is alive; files of an earlier run are then
+ * removed. Later members, usually replacements of dead ones, merge the files of the dead, so
+ * that the folder does not grow with every crash.
  */
 export class MetricsFolder {
   readonly #path: string;
@@ -70,11 +70,11 @@ export class MetricsFolder {
   }
 
   /**
-   * Joins those who are there.
+   * Joins the processes of the folder.
    *
-   * @param path The folder, which is made if it is not there.
+   * @param path The folder, which is created if it does not exist.
    * @returns The folder, with a place in it for this process.
-   * @throws If it cannot be written, or prom-client is not there.
+   * @throws If it cannot be written, or prom-client is not installed.
    */
   static async join(path: string): Promise<MetricsFolder> {
     await openPrivateFolder(path, "database, or dramatiq_prom_db");
@@ -84,24 +84,24 @@ export class MetricsFolder {
       if (members.some((member) => isAlive(path, member))) await retire(path, members);
       else await clear(path);
       const member = `${processId()}-${crypto.randomUUID().slice(0, 8)}`;
-      const lock = ProcessLock.take(join(path, `${member}.lock`))!; // nobody else knows its name
+      const lock = ProcessLock.take(join(path, `${member}.lock`))!; // no other process knows its name
       return new MetricsFolder(path, member, lock);
     } finally {
       door.release();
     }
   }
 
-  /** Stores what this process counted, unless that is there already. */
+  /** Stores the counts of this process, unless they are stored already. */
   write(counts: Counts): Promise<void> {
     const written = this.#writing.catch(() => {}).then(() => this.#write(counts));
     this.#writing = written;
     return written;
   }
 
-  /** @returns What all other processes of the run counted; of dead ones, no gauges. */
+  /** @returns The counts of all other processes of the run, without gauges of dead ones. */
   async readOthers(): Promise<Counts[]> {
     const members = (await membersOf(this.#path)).filter((member) => member !== this.#member);
-    // In this order: what is put together meanwhile is then left out here, not read twice.
+    // In this order: a file that is merged meanwhile is then left out, not read twice.
     const found = new Map<string, Counts>();
     for (const member of members) {
       const counts = await readMember(this.#path, member);
@@ -118,31 +118,31 @@ export class MetricsFolder {
     ];
   }
 
-  /** Tells the others where this process serves. */
+  /** Publishes the address at which this process serves. */
   async serves(host: string, port: number): Promise<void> {
     const serving: Serving = { pid: processId(), host, port };
     await replace(join(this.#path, SERVING), JSON.stringify(serving));
   }
 
-  /** @returns Who serves; `undefined` while that is not known. */
+  /** @returns The process that serves; `undefined` while it is unknown. */
   async whoServes(): Promise<Serving | undefined> {
     return await readJson(join(this.#path, SERVING), isServing);
   }
 
   /**
-   * Makes files look young: temporary folders are cleaned of old ones.
+   * Updates the times of files, because systems delete old ones from temporary folders.
    *
-   * @throws If the sign of life of this process is gone, so that others take it for dead.
+   * @throws If the lock file of this process is gone, so that others think it is dead.
    */
   async touch(): Promise<void> {
     this.#lock.touch();
     const now = new Date();
     for (const name of [`${this.#member}.json`, RETIRED]) {
-      await utimes(join(this.#path, name), now, now).catch(() => {}); // it may not be there
+      await utimes(join(this.#path, name), now, now).catch(() => {}); // it may not exist
     }
   }
 
-  /** Leaves: what this process did stays. */
+  /** Leaves; the counts of this process stay. */
   leave(): void {
     this.#lock.release();
   }
@@ -154,10 +154,10 @@ export class MetricsFolder {
   }
 }
 
-/** Rows that become text in one turn of the event loop. */
+/** Number of rows that are written in one turn of the event loop. */
 const SLICE = 2_000;
 
-/** A piece at a time, so that many series do not hold up what else the process does. */
+/** Writes a piece at a time, so that many series do not block the process. */
 async function toJson({ series, delayed, more }: Counts): Promise<string> {
   const pieces: string[] = [];
   for (let i = 0; i < series.length; i += SLICE) {
@@ -180,7 +180,7 @@ async function enter(path: string): Promise<ProcessLock> {
   }
 }
 
-/** All that have any file: one that has just joined has a lock alone. */
+/** All members with any file: one that has just joined has only a lock. */
 async function membersOf(path: string): Promise<string[]> {
   const names = await readdir(path);
   return [...new Set(names.flatMap((name) => MEMBER_FILE.exec(name)?.[1] ?? []))];
@@ -190,7 +190,7 @@ function isAlive(path: string, member: string): boolean {
   return ProcessLock.isTaken(join(path, `${member}.lock`));
 }
 
-/** Removes what an earlier run left; what others keep in the folder stays. */
+/** Removes the files of an earlier run, and no files of other programs. */
 async function clear(path: string): Promise<void> {
   const names = await readdir(path);
   const left = names.filter((name) => MEMBER_FILE.test(name));
@@ -200,8 +200,8 @@ async function clear(path: string): Promise<void> {
 }
 
 /**
- * Puts the files of the dead together, in an order that survives being killed at any
- * point: what is in the one file is named there before its own is removed.
+ * Merges the files of dead processes into one. It may be killed at any point: the merged file
+ * names its members before their own files are removed.
  */
 async function retire(path: string, members: readonly string[]): Promise<void> {
   const retired = await readRetired(path);
@@ -246,7 +246,7 @@ function isServing(value: unknown): value is Serving {
   return typeof pid === "number" && typeof host === "string" && typeof port === "number";
 }
 
-/** Reads a file; `undefined` when it is not there, or holds something else. */
+/** Reads a file; `undefined` if it does not exist or holds something else. */
 async function readJson<T>(
   file: string,
   isRight: (value: unknown) => value is T,

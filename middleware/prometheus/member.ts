@@ -11,19 +11,19 @@ import { loadPromClient } from "./prom_client.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
 
-/** Milliseconds between checks of what is to be written, and whether somebody has to take over. */
+/** Milliseconds between two steps, which write counts and check whether this process must take over. */
 const INTERVAL = 1_000;
-/** So many times as long as a step took passes before the next one: it takes 5 % of the time. */
+/** Shortest pause between steps, in durations of the last step: steps take at most 5 % of the time. */
 const REST = 19;
 
 /**
- * A process among those that keep metrics together:
+ * A process of those that share metrics:
  *
  * waiting ─▶ elected (has the lock) ─▶ serving (listens) ─▶ left
  *
- * All write what they counted to the folder. The lock of a process that dies is free at
- * once, and the next one that looks takes over. While the port is somebody else's, the
- * elected one keeps trying.
+ * All of them write their counts to the folder. The lock of a process that dies is free at
+ * once, and the next process that tries takes over. While another program has the port, the
+ * elected process keeps trying.
  */
 export class Member implements AsyncDisposable {
   /** Folder shared with the other processes. */
@@ -38,7 +38,7 @@ export class Member implements AsyncDisposable {
   #restsUntil = 0;
   /** The failure that was logged and has not ended. */
   #failure: string | undefined;
-  /** The process that was named in the log as the one that serves. */
+  /** The process that the log named last as the one that serves. */
   #reportedPid: number | undefined;
 
   private constructor(folder: MetricsFolder, settings: MetricsSettings, exposition: Exposition) {
@@ -55,13 +55,13 @@ export class Member implements AsyncDisposable {
   /**
    * Joins the others, and serves if none of them does.
    *
-   * @param settings Where.
-   * @param exposition What there is to write and to serve.
+   * @param settings The folder and the address.
+   * @param exposition The metrics to write and to serve.
    * @returns This process among the others.
-   * @throws If the folder cannot be used, or prom-client is not there.
+   * @throws If the folder cannot be used, or prom-client is not installed.
    */
   static async join(settings: MetricsSettings, exposition: Exposition): Promise<Member> {
-    await loadPromClient(); // it is better to miss it now than when somebody asks
+    await loadPromClient(); // fail now rather than at the first request
     await openPrivateFile(settings.lock, "lock, or dramatiq_prom_lock");
     const folder = await MetricsFolder.join(settings.database);
     const member = new Member(folder, settings, exposition);
@@ -69,7 +69,7 @@ export class Member implements AsyncDisposable {
     return member;
   }
 
-  /** Writes a last time, and lets another one serve. */
+  /** Writes a last time, and lets another process serve. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     await this.#step;
@@ -122,7 +122,7 @@ export class Member implements AsyncDisposable {
     await this.folder.serves(host, this.#server.port);
   }
 
-  /** A second application with the same folder would wonder why its port is silent. */
+  /** Logs it for the user of a second application with the same folder, whose port does not answer. */
   async #tellWhoServes(): Promise<void> {
     const serving = await this.folder.whoServes();
     if (serving === undefined || serving.pid === this.#reportedPid) return;
@@ -132,7 +132,7 @@ export class Member implements AsyncDisposable {
     });
   }
 
-  /** Once when it starts, not every second. */
+  /** Logs a failure once when it starts, not every second. */
   #complain(action: "write" | "serve", error: unknown): void {
     const reason = (error as { code?: string }).code === "EADDRINUSE"
       ? "another program listens there"
@@ -157,7 +157,7 @@ export class Member implements AsyncDisposable {
   }
 }
 
-/** @throws If the file is not a lock: the text names it, and the variable. */
+/** @throws If the file is not a lock; the message names it and the variable. */
 function takeLock(path: string): ProcessLock | undefined {
   try {
     return ProcessLock.take(path);

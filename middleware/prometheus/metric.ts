@@ -4,22 +4,22 @@ export interface Sample {
   readonly value: number;
   /** Labels of the sample. */
   readonly labels: Readonly<Record<string, string | number>>;
-  /** The name it is given under, where that is not the family's: `…_bucket`, for example. */
+  /** The name of the sample, if it differs from that of the family, such as `…_bucket`. */
   readonly metricName?: string;
 }
 
 /**
- * A family of samples, as `getMetricsAsJSON` of prom-client gives it and its
- * `AggregatorRegistry.aggregate` takes it.
+ * A family of samples, as prom-client's `getMetricsAsJSON` returns it and its
+ * `AggregatorRegistry.aggregate` accepts it.
  */
 export interface Metric {
-  /** The family. */
+  /** The name of the family. */
   readonly name: string;
   /** Help text. */
   readonly help: string;
   /** `counter`, `gauge`, `histogram` or `summary`. */
   readonly type: string;
-  /** Aggregation of samples of several processes: `sum`, mostly. */
+  /** Aggregation of samples of several processes: usually `sum`. */
   readonly aggregator: string;
   /** Its samples. */
   readonly values: readonly Sample[];
@@ -35,7 +35,7 @@ export interface MetricsSource {
   getMetricsAsJSON(): Promise<readonly object[]>;
 }
 
-/** True if something that was read is what {@linkcode Metric} says, as far as sums depend on it. */
+/** True if a value that was read has the fields of a {@linkcode Metric} that sums depend on. */
 export function areMetrics(value: unknown): value is readonly Metric[] {
   return Array.isArray(value) &&
     value.every((one) =>
@@ -45,10 +45,10 @@ export function areMetrics(value: unknown): value is readonly Metric[] {
 }
 
 /**
- * Leaves out what says how things are now.
+ * Removes gauges.
  *
- * @param metrics Those of a process that is no more.
- * @returns What it did while it was.
+ * @param metrics The metrics of a dead process.
+ * @returns Its other metrics.
  */
 export function withoutGauges(metrics: readonly Metric[]): Metric[] {
   return metrics.filter(({ type }) => type !== "gauge");

@@ -1,8 +1,8 @@
 /**
- * Files in a temporary folder, where any local user may have put something first.
+ * Files in a temporary folder, in which any local user may have created files first.
  *
- * The folder is this user's alone (mode 0700). Files in it are written under a new name, made
- * exclusively, and read only if they are regular files, never through a symbolic link.
+ * Only this user may access the folder (mode 0700). Files in it are created exclusively, under a new
+ * name, and read only if they are regular files, never through a symbolic link.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import { join } from "node:path";
 import { userId } from "../../platform/process.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
-/** Access for anybody but the owner. */
+/** Mode bits of access for others than the owner. */
 const ACCESS_OF_OTHERS = 0o077;
 
 /**
- * Makes a folder that only this user can look into, or checks and closes one that is there.
+ * Creates a folder that only this user can access, or checks an existing one and closes it to others.
  *
  * @param path The folder.
  * @param setting The option and variable that name it, for errors.
@@ -45,7 +45,7 @@ async function makeFolder(path: string): Promise<Stats> {
   return await lstat(path);
 }
 
-/** The id of this user, which Deno tells nobody without a permission of its own. */
+/** The id of this user; Deno needs a permission to read it. */
 async function uidOfNewFile(folder: string): Promise<number> {
   const path = join(folder, `${crypto.randomUUID()}.new`);
   const file = await open(path, "wx", 0o600);
@@ -58,11 +58,11 @@ async function uidOfNewFile(folder: string): Promise<number> {
 }
 
 /**
- * Checks a file outside of the folder that is to be opened by its name, or makes it.
+ * Checks a file outside of the folder before it is opened by name, or creates it.
  *
  * @param path The file.
  * @param setting The option and variable that name it, for errors.
- * @throws If it is there and no regular file or another user's, or cannot be made.
+ * @throws If it is not a regular file, belongs to another user, or cannot be created.
  */
 export async function openPrivateFile(path: string, setting: string): Promise<void> {
   const fail = (reason: string, cause?: unknown) =>
@@ -86,7 +86,7 @@ export async function openPrivateFile(path: string, setting: string): Promise<vo
  * Reads a file of the folder.
  *
  * @param path The file.
- * @throws If it is not there (`ENOENT`), or no regular file.
+ * @throws If it does not exist (`ENOENT`), or is not a regular file.
  */
 export async function readPrivateFile(path: string): Promise<string> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -99,10 +99,10 @@ export async function readPrivateFile(path: string): Promise<string> {
 }
 
 /**
- * Replaces a file of the folder as a whole: nobody ever reads half of it.
+ * Replaces a file of the folder as a whole: readers never see half of it.
  *
  * @param path The file.
- * @param draft A name beside it that nobody else writes to.
+ * @param draft A name in the folder that no other process writes to.
  * @param text The contents.
  */
 export async function replacePrivateFile(path: string, draft: string, text: string): Promise<void> {

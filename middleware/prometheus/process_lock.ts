@@ -5,13 +5,12 @@ import { DatabaseSync } from "node:sqlite";
 const DO_NOT_WAIT = "PRAGMA busy_timeout = 0";
 
 /**
- * A lock on a file that the system takes back when its process dies, however that
- * happens.
+ * A lock on a file that the system releases when its process dies, however it dies.
  *
- * Node, Deno and Bun have no `flock` in common, but SQLite, which locks its files in
- * that way. The file is an empty database with an exclusive transaction that never
- * writes. A file with a pid in it would need somebody to find out whether that process
- * still lives, and in a container the next one often has the same pid.
+ * Node, Deno and Bun share no `flock`, but all have SQLite, which locks its files that
+ * way. The file is an empty database with an exclusive transaction that never writes.
+ * A pid in a file would not do: other processes would have to check whether it is alive,
+ * and in a container the next process often has the same pid.
  */
 export class ProcessLock {
   readonly #path: string;
@@ -23,10 +22,10 @@ export class ProcessLock {
   }
 
   /**
-   * Takes a lock if nobody has it.
+   * Takes a lock if it is free.
    *
-   * @param path The file, which is made if it is not there, and stays.
-   * @returns The lock, or nothing when another process has it.
+   * @param path The file, which is created if it does not exist, and stays.
+   * @returns The lock; `undefined` if another process has it.
    * @throws If the file cannot be opened.
    */
   static take(path: string): ProcessLock | undefined {
@@ -42,10 +41,10 @@ export class ProcessLock {
   }
 
   /**
-   * Tells whether a process has a lock, without taking it.
+   * Checks whether a process has a lock, without taking it.
    *
    * @param path The file.
-   * @returns Whether one has it; nobody has what is not there.
+   * @returns True if a process has it; false for a file that does not exist.
    */
   static isTaken(path: string): boolean {
     let database: DatabaseSync | undefined;
@@ -60,19 +59,19 @@ export class ProcessLock {
     }
   }
 
-  /** Makes the file look young: temporary folders are cleaned of old ones. */
+  /** Updates the time of the file, because systems delete old ones from temporary folders. */
   touch(): void {
     const now = new Date();
     utimesSync(this.#path, now, now);
   }
 
-  /** Gives it back. */
+  /** Releases the lock. */
   release(): void {
     this.#database.close();
   }
 }
 
-/** SQLITE_BUSY: the runtimes agree on its text alone. */
+/** SQLITE_BUSY: only its text is the same in all runtimes. */
 function isBusy(error: unknown): boolean {
   return error instanceof Error && /database is locked/.test(error.message);
 }

@@ -13,18 +13,18 @@ export interface PromClient {
 export interface Sum {
   /** Content type. */
   readonly contentType: string;
-  /** In the text format of Prometheus. */
+  /** Returns the metrics in the text format of Prometheus. */
   metrics(): Promise<string>;
-  /** In a form that can be summed again. */
+  /** Returns the metrics in a form that can be summed again. */
   getMetricsAsJSON(): Promise<Metric[]>;
 }
 
 /**
  * Sums metrics, family by family and sample by sample.
  *
- * @param all Those of each process.
+ * @param all The metrics of each process.
  * @returns The sum.
- * @throws {TypeError} If prom-client is not there.
+ * @throws {TypeError} If prom-client is not installed.
  */
 export async function sum(all: readonly (readonly Metric[])[]): Promise<Sum> {
   const { AggregatorRegistry } = await loadPromClient();
@@ -32,7 +32,7 @@ export async function sum(all: readonly (readonly Metric[])[]): Promise<Sum> {
 }
 
 /**
- * Loads prom-client, unless that is done.
+ * Loads prom-client, unless it is loaded.
  *
  * @returns The part of it that is used here.
  * @throws {TypeError} If it is not there.

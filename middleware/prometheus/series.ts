@@ -29,14 +29,14 @@ export const DURATION_BOUNDS: readonly number[] = [
 ];
 
 /**
- * Series with names that are declared nowhere, at most. Names of messages come from
- * outside: whoever can send could fill the memory of workers and of Prometheus with them.
+ * Most series with undeclared names. Names of messages come from outside: otherwise any sender
+ * could fill the memory of workers and of Prometheus with them.
  */
 const MAX_STRANGE = 100;
 /** Label of all further actors and queues. */
 const OTHERS = "(others)";
 
-/** Which numbers of a series are served while they are 0. A greater one includes the smaller ones. */
+/** Numbers that a series serves even while they are 0. A greater kind includes the smaller ones. */
 export type Zeros = 0 | typeof ZERO_REJECTS | typeof ZERO_COUNTERS | typeof ALL_ZEROS;
 
 /** The number of dead letters. */
@@ -49,15 +49,15 @@ export const ALL_ZEROS = 3;
 /**
  * Metrics of one actor on one queue.
  *
- * Plain numbers, which prom-client gets to see when somebody asks for them: its own
- * counters look labels up by a text that they join anew at each call.
+ * They are plain numbers that become metrics only when they are requested: counters of prom-client
+ * join labels to a text at each call to look them up.
  */
 export class Series {
   /** The actor. */
   readonly actorName: string;
   /** The queue, never its delay queue. */
   readonly queueName: string;
-  /** Runs that have ended, skipped ones among them. */
+  /** Runs that have ended, including skipped ones. */
   messages = 0;
   /** Runs that have ended with an error. */
   errors = 0;
@@ -69,17 +69,17 @@ export class Series {
   cancelled = 0;
   /** Messages that were snoozed. */
   snoozed = 0;
-  /** Messages that are being worked on. */
+  /** Messages in progress. */
   inProgress = 0;
   /** Delayed messages on their way to the queue. */
   delayed = 0;
-  /** All once a message was begun: a series without has no runs to speak of. */
+  /** All numbers once a message has started: before, the series has no runs. */
   zeros: Zeros = 0;
   /** True if any message was delayed. */
   hasDelayed = false;
-  /** Milliseconds that all runs took together. */
+  /** Total duration of all runs in milliseconds. */
   duration = 0;
-  /** Number of runs that fell into each bucket, the last one for those above all bounds. */
+  /** Number of runs in each bucket; the last one is for runs above all bounds. */
   readonly durations: number[] = new Array(DURATION_BOUNDS.length + 1).fill(0);
 
   constructor(actorName: string, queueName: string) {
@@ -87,7 +87,7 @@ export class Series {
     this.queueName = queueName;
   }
 
-  /** Counts a run that has ended, and its milliseconds. */
+  /** Counts a run that has ended, and its duration in milliseconds. */
   ended(ms: number): void {
     this.messages += 1;
     this.zeros = ALL_ZEROS;
@@ -108,17 +108,17 @@ export class SeriesTable {
   #others: Series | undefined;
   #strange = 0;
 
-  /** All that were ever asked for. */
+  /** All series. */
   get all(): readonly Series[] {
     return this.#all;
   }
 
   /**
-   * Finds the series of a message that is about to change, or makes it.
+   * Finds the series of a message before a change, or creates it.
    *
-   * @param broker What knows the actors and queues that are declared.
-   * @param message What names one of each.
-   * @returns Its series. Past a number of names that nobody declared, one for all others.
+   * @param broker Knows the declared actors and queues.
+   * @param message Names an actor and a queue.
+   * @returns Its series. Beyond a number of undeclared names, one for all others.
    */
   of(broker: Broker, message: { actorName: string; queueName: string }): Series {
     this.changes += 1;
@@ -132,7 +132,7 @@ export class SeriesTable {
    *
    * @param actorName The actor.
    * @param queueName The queue.
-   * @param zeros Which of its numbers.
+   * @param zeros The numbers.
    */
   declare(actorName: string, queueName: string, zeros: Zeros): void {
     this.changes += 1;

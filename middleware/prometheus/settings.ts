@@ -6,7 +6,7 @@ import { readEnvironment, readEnvironmentNumber } from "../../platform/runtime.t
 export interface MetricsSettings {
   /** The folder with the metrics of all processes. */
   readonly database: string;
-  /** The file whose lock the process holds that serves. */
+  /** The lock file of the process that serves. */
   readonly lock: string;
   /** The address to listen on. */
   readonly host: string;
@@ -18,11 +18,11 @@ export interface MetricsSettings {
 const LAST_PORT = 65_535;
 
 /**
- * Fills in what is not said: from the environment, else as Python does.
+ * Completes the options from the environment and, failing that, with Python's defaults.
  *
- * @param options What is said.
- * @returns The place.
- * @throws {RangeError} If the port is none.
+ * @param options The options.
+ * @returns The settings.
+ * @throws {RangeError} If the port is invalid.
  */
 export function toMetricsSettings(options: Partial<MetricsSettings>): MetricsSettings {
   const port = options.port ?? readEnvironmentNumber("dramatiq_prom_port", 9_191);

@@ -17,29 +17,29 @@ import { runInMicrotask } from "../platform/microtask.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "control");
 
-/** Number of cancellations of single messages beyond which they are too many to be kept in the memory of all workers. */
+/** Number of cancellations of single messages above which a worker, which keeps them in memory, warns. */
 const MANY_CANCELLATIONS = 10_000;
 
 const NO_REASON = "no reason given";
 
-/** A worker, as its {@linkcode ControlLink} sees it. */
+/** The part of a worker that {@linkcode ControlLink} uses. */
 export interface ControlledWorker {
-  /** There are new cancellations. */
+  /** Called after new cancellations. */
   cancelled(): void;
-  /** A queue was paused, or resumed. */
+  /** Called after a queue was paused or resumed. */
   queuePaused(queueName: string, isPaused: boolean): void;
-  /** An actor was paused. */
+  /** Called after an actor was paused. */
   actorPaused(): void;
-  /** It was paused itself, or resumed. */
+  /** Called after the worker itself was paused or resumed. */
   quieted(isQuiet: boolean): void;
-  /** It is to run another number of messages at once. */
+  /** Called after the concurrency of the worker was changed. */
   resized(): void;
-  /** All was read, at this time of the store. */
+  /** Called when the store has been read, with its time. */
   read(now: number): void;
 }
 
 /**
- * Link of one worker to the control store. A worker receives nothing before it has been read.
+ * Link of one worker to the control store. A worker receives no messages before it has read the store.
  */
 export class ControlLink {
   /** Cancellations. */
@@ -54,7 +54,7 @@ export class ControlLink {
   readonly #paused: Set<string> = new Set();
   /** By key of the entry. */
   readonly #resumeTimers: Map<string, Timer> = new Map();
-  /** The time of the store less monotonic time. */
+  /** The time of the store minus monotonic time. */
   #offset: number;
   readonly #view: ControlView;
   /** The key of its own pause. */
@@ -64,12 +64,12 @@ export class ControlLink {
   #hasWarned = false;
 
   /**
-   * Stands between a store and a worker; `start` begins.
+   * Stores its parts; `start` begins to listen.
    *
    * @param store The control store of the fleet.
-   * @param clock The time that retries wait by.
+   * @param clock The clock for the waits between attempts.
    * @param worker The worker.
-   * @param id What tells the worker from all others.
+   * @param id Identifies the worker.
    */
   constructor(store: ControlStore, clock: Clock, worker: ControlledWorker, id: string) {
     this.#sizes = new Sizes(id);
@@ -89,7 +89,7 @@ export class ControlLink {
     });
   }
 
-  /** Resolves when all is known, or it is stopped. */
+  /** Resolves when the store has been read, or the link has stopped. */
   get ready(): Promise<void> {
     return this.#view.ready;
   }
@@ -99,7 +99,7 @@ export class ControlLink {
     this.#view.start();
   }
 
-  /** Listens no more. What is known stays. */
+  /** Stops listening, and keeps what it has read. */
   stop(): void {
     this.#view.stop();
     for (const timer of this.#resumeTimers.values()) this.#clock.clearTimer(timer);
@@ -115,7 +115,7 @@ export class ControlLink {
     return this.#isQuiet;
   }
 
-  /** Number of messages the worker is to run at once; `undefined` for as many as it was started with. */
+  /** Concurrency set by the fleet; `undefined` for the one that the worker was started with. */
   get concurrency(): number | undefined {
     return this.#concurrency;
   }
@@ -130,7 +130,7 @@ export class ControlLink {
     this.#warnOfMany();
     if (this.#willCancel) return;
     this.#willCancel = true;
-    // Those of a group come together.
+    // The cancellations of a group arrive together.
     runInMicrotask(() => {
       this.#willCancel = false;
       this.#worker.cancelled();
@@ -165,7 +165,7 @@ export class ControlLink {
     const left = stored?.until === undefined ? Infinity : stored.until - this.#now;
     const pause = left > 0 ? stored : undefined;
     if (pause !== undefined && left !== Infinity) {
-      // The entry expires then, which may not be told in time.
+      // The entry expires then, but the notification may be late.
       const resume = () => this.#pauseChanged(key, undefined);
       this.#resumeTimers.set(key, this.#clock.setTimer(resume, left));
     }
@@ -189,7 +189,7 @@ export class ControlLink {
   #actorChanged(actorName: string, pause: StoredPause | undefined): void {
     const isPaused = pause !== undefined;
     const wasPaused = this.pausedActors.delayOf(actorName) !== undefined;
-    this.pausedActors.set(actorName, pause); // its end may be another one
+    this.pausedActors.set(actorName, pause); // it may have a new end
     if (isPaused === wasPaused) return;
     log.info(isPaused ? "Paused actor {actor}: {reason}" : "Resumed actor {actor}", {
       actor: actorName,

@@ -6,15 +6,15 @@ import type { PausedActors } from "./paused_actors.ts";
 import { WorkerReporter, type WorkerState } from "./worker_report.ts";
 import { WorkerSchedules } from "./worker_schedules.ts";
 
-/** A worker, as its {@linkcode FleetMember} sees it. */
+/** The part of a worker that {@linkcode FleetMember} uses. */
 export interface FleetWorker extends Omit<ControlledWorker, "read"> {
   /** Current state. */
   state(): WorkerState;
 }
 
 /**
- * The part of a worker that belongs to its fleet, where there is a control store: it hears what the
- * fleet is told to do, reports that the worker is alive, and fires schedules.
+ * Connects a worker to its fleet, if there is a control store: it receives the commands to the
+ * fleet, reports that the worker is alive, and fires schedules.
  */
 export class FleetMember {
   readonly #control: ControlLink;
@@ -22,7 +22,7 @@ export class FleetMember {
   readonly #schedules: WorkerSchedules;
 
   /**
-   * Stands between a store and a worker; `start` begins.
+   * Stores its parts; `start` begins.
    *
    * @param broker The broker of the worker.
    * @param store The control store.
@@ -47,12 +47,12 @@ export class FleetMember {
     this.#schedules = new WorkerSchedules(broker, reporter, this.#control.ready);
   }
 
-  /** Tells the worker from all others. */
+  /** Identifies the worker. */
   get id(): string {
     return this.#reporter.id;
   }
 
-  /** When the worker started, by the time of the store; `undefined` before that is known. */
+  /** Start of the worker by the time of the store; `undefined` until that time is known. */
   get bootedAt(): number | undefined {
     return this.#reporter.bootedAt;
   }
@@ -62,12 +62,12 @@ export class FleetMember {
     return this.#reporter.schedules;
   }
 
-  /** Resolves when all is known that the fleet was told, or it has stopped. */
+  /** Resolves when the commands to the fleet have been read, or it has stopped. */
   get ready(): Promise<void> {
     return this.#control.ready;
   }
 
-  /** Cancellations that this worker knows. */
+  /** Cancellations that this worker knows of. */
   get cancellations(): Cancellations {
     return this.#control.cancellations;
   }
@@ -82,7 +82,7 @@ export class FleetMember {
     return this.#control.isQuiet;
   }
 
-  /** Number of messages to run at once; `undefined` for as many as the worker was started with. */
+  /** Concurrency set by the fleet; `undefined` for the one that the worker was started with. */
   get concurrency(): number | undefined {
     return this.#control.concurrency;
   }
@@ -92,7 +92,7 @@ export class FleetMember {
     return this.#control.isPaused(queueName);
   }
 
-  /** Begins to listen, and to report once all is known. */
+  /** Begins to listen, and to report once the commands have been read. */
   start(): void {
     this.#control.start();
   }
@@ -108,9 +108,9 @@ export class FleetMember {
   }
 
   /**
-   * Listens no more, and fires no more schedules.
+   * Stops listening and firing schedules.
    *
-   * @param gaveUp Ends the wait for a server that is away.
+   * @param gaveUp Ends the wait for an unavailable server.
    */
   async stop(gaveUp: Promise<void>): Promise<void> {
     this.#control.stop();
@@ -118,9 +118,9 @@ export class FleetMember {
   }
 
   /**
-   * Has the fleet forget the worker: nothing of it runs any more.
+   * Removes the worker from the fleet, after it has stopped.
    *
-   * @param gaveUp Ends the wait for a server that is away.
+   * @param gaveUp Ends the wait for an unavailable server.
    */
   async leave(gaveUp: Promise<void>): Promise<void> {
     this.#schedules.close();

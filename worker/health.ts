@@ -3,7 +3,7 @@ import { metricsOf } from "./health_metrics.ts";
 import type { Health, WorkerHealth } from "./health_report.ts";
 import type { Worker } from "./worker.ts";
 
-/** Milliseconds without an answer from the broker, or from a worker process, until it is not ready. */
+/** Milliseconds without an answer of the broker or worker process after which a worker is not ready. */
 const READY_TIMEOUT = 10_000;
 const TEXT = "text/plain; charset=utf-8";
 
@@ -28,9 +28,9 @@ const STATES = {
  * and `/metrics`, under any prefix; `?verbose` gives JSON. `--http` of the command line serves the same
  * for all worker processes.
  *
- * `/livez` is 200 as long as it can be answered. `/readyz` is 200 while the worker works and its broker
- * has answered within ten seconds, and 503 before it has started, while it is paused, and as soon as it
- * is told to stop.
+ * `/livez` is 200 whenever it can be answered. `/readyz` is 200 while the worker is running and its
+ * broker has answered within ten seconds; it is 503 before the start, while the worker is paused, and
+ * from the request to stop.
  *
  * @param worker The worker.
  * @returns Answers a request: for `Deno.serve`, `Bun.serve`, Hono and others that follow Fetch.
@@ -81,7 +81,7 @@ export function healthOf(worker: Worker): Health {
  *
  * @param method The method: `GET` or `HEAD`.
  * @param url The URL, or its path.
- * @param read Gives the present health.
+ * @param read Returns the current health.
  */
 export function answerHealth(method: string, url: string, read: () => Health): HealthAnswer {
   const { pathname, searchParams } = new URL(url, "http://localhost");

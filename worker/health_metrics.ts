@@ -4,11 +4,11 @@ import type { Health, WorkerHealth } from "./health_report.ts";
 const STATES = ["starting", "working", "quiet", "stopping"] as const;
 
 /**
- * Gauges of workers, in the text format of Prometheus. What actors do, the middleware `Prometheus`
- * counts.
+ * Gauges of workers, in the text format of Prometheus. The middleware `Prometheus`
+ * counts what actors do.
  *
- * @param health The present health.
- * @param isBrokerUp Tells whether the broker answers a worker.
+ * @param health The current health.
+ * @param isBrokerUp Whether the broker answers a worker.
  */
 export function metricsOf(
   { workers }: Health,
@@ -20,7 +20,7 @@ export function metricsOf(
     {
       name: "dramatiq_broker_up",
       help: "1 if the broker answers.",
-      // Without a worker nobody has asked the broker.
+      // Without a worker, the state of the broker is unknown.
       samples: working.length === 0 ? [] : [sample(isUp ? 1 : 0)],
     },
     {

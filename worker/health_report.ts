@@ -24,7 +24,7 @@ export interface WorkerHealth {
   readonly done: number;
   readonly failed: number;
   readonly retried: number;
-  /** The message that has been running longest, where that is known. */
+  /** The message that has been running longest, if it is known. */
   readonly oldest?: RunningFor;
 }
 
@@ -32,7 +32,7 @@ export interface WorkerHealth {
 export interface Health {
   /** Why this program should be restarted; empty while it is alive. */
   readonly dead: readonly string[];
-  /** True if it was told to stop. */
+  /** True after a request to stop. */
   readonly isStopping: boolean;
   readonly workers: readonly WorkerHealth[];
 }

@@ -24,13 +24,13 @@ import type { FleetMember } from "./fleet_member.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "report");
 
-/** Milliseconds that a stop waits for the server to forget the report. */
+/** Milliseconds that a stop waits for the server to remove the report. */
 const LONGEST_STOP = 1_000;
-/** Milliseconds between two looks at what runs. */
+/** Milliseconds between two checks of running messages. */
 const INTERVAL = 250;
-/** Looks between two additions to the history. */
+/** Number of checks between two additions to the history. */
 const LOOKS_PER_ADDITION = 4;
-/** Running messages in a report. */
+/** Most running messages in a report. */
 const MOST_RUNNING = 50;
 /** Minutes of history. */
 const MINUTES = 60;
@@ -40,9 +40,9 @@ const STATES: Readonly<Record<string, WorkerReport["state"]>> = {
   stopping: "stopping",
 };
 
-/** A worker, as its monitor sees it. */
+/** The part of a worker that its monitor uses. */
 export interface MonitoredWorker {
-  /** Tells it from all others. */
+  /** Identifies the worker. */
   readonly id: string;
   readonly broker: Broker;
   readonly dispatcher: {
@@ -56,23 +56,23 @@ export interface MonitoredWorker {
     /** The queues and delay queues that it works on. */
     readonly queueNames: readonly string[];
   };
-  /** Its part in the fleet, where there is a control store. */
+  /** Its connection to the fleet, if there is a control store. */
   readonly fleet: Pick<FleetMember, "bootedAt" | "schedules"> | undefined;
   /** Current state of the worker. */
   state(): string;
 }
 
 /**
- * Watches a worker for its report: what it runs since when, what became of the messages of each actor,
- * and how late timers fire.
+ * Collects the report of a worker: its running messages and their starts, the outcomes of messages by
+ * actor, and the delay of timers.
  *
- * The start of a message is found by a look every now and then, rather than from a time noted with
- * each one: that would cost every message something, for the few that hang.
+ * It finds starts by regular checks, because noting a time for each message would slow down all of
+ * them for the sake of the few that hang.
  */
 export class WorkerMonitor implements ReportSource {
   readonly #worker: MonitoredWorker;
   #timer: ReturnType<typeof setInterval> | undefined;
-  /** Messages that ran at the last look, and when each was first seen. */
+  /** Messages that ran at the last check, and the time at which each was first seen. */
   #seen: Map<MessageProxy, number> = new Map();
   #startedAt = 0;
   #lookedAt = 0;
@@ -104,8 +104,8 @@ export class WorkerMonitor implements ReportSource {
   }
 
   /**
-   * Watches no more: the worker is gone. Never rejects, and does not wait long for a server that is
-   * unavailable: reports end with heartbeats.
+   * Stops watching, after the worker has stopped. Never rejects, and does not wait long for an
+   * unavailable server: reports expire with the heartbeats.
    *
    * @param gaveUp Ends the wait.
    */
@@ -120,7 +120,7 @@ export class WorkerMonitor implements ReportSource {
     isOver.abort();
   }
 
-  /** The report. */
+  /** Composes the report. */
   report(): WorkerReport {
     this.#find();
     const { id, broker, dispatcher, loops, fleet, state } = this.#worker;
@@ -160,14 +160,14 @@ export class WorkerMonitor implements ReportSource {
     return Object.keys(counts).length === 0 ? undefined : counts;
   }
 
-  /** Takes counts back that could not be stored. */
+  /** Takes back counts that could not be stored. */
   returnCounts(counts: CountsByActor): void {
     for (const [name, more] of Object.entries(counts)) {
       this.#returned[name] = addCounts(this.#returned[name], more);
     }
   }
 
-  /** The last hour, of a broker in memory. */
+  /** History of the last hour, for a broker in memory. */
   get minutes(): readonly HistoryMinute[] {
     this.#addToHistory();
     return Array.from(this.#minutes, ([at, actors]) => ({ at, actors }));

@@ -7,13 +7,13 @@ import { ThreadExecutor } from "./executors/thread.ts";
 
 /** Options for `Worker`. */
 export interface WorkerOptions {
-  /** Works on these queues only. @default {undefined} All queues of the broker. */
+  /** Queues that the worker consumes. @default {undefined} All queues of the broker. */
   queues?: Iterable<string>;
-  /** Number of messages that run at once: of `thread` and `process`, in each of them. @default {8} */
+  /** Number of messages that run at once; with `thread` and `process`, in each of them. @default {8} */
   concurrency?: number;
   /**
-   * Number of threads or processes there are, one a core unless it is set. With `inline` there
-   * are none, and it is dramatiq's name for `concurrency`.
+   * Number of threads or processes; by default one for each core. With `inline` there are none, and
+   * it is dramatiq's name for `concurrency`.
    */
   threads?: number;
   /** Milliseconds that `stop` waits for what is running. @default {600_000} */
@@ -25,8 +25,7 @@ export interface WorkerOptions {
   /** Export of their broker, see `RealmOptions`. */
   brokerExport?: string;
   /**
-   * True to report to other processes what the worker runs, and what it has done: see
-   * `Broker.inspect`.
+   * True to report running and finished messages to other processes: see `Broker.inspect`.
    *
    * @default {true}
    */
@@ -51,7 +50,7 @@ const KNOWN_OPTIONS: KnownOptions<WorkerOptions> = {
   brokerExport: true,
   report: true,
 };
-/** Names of peers for what is an option, or a part of one, here. */
+/** Names of options in other libraries, and their counterparts here. */
 const OTHER_SPELLINGS = {
   workerThreads: "concurrency, or threads",
   workerTimeout: "nothing: idle workers are woken",
@@ -70,7 +69,7 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   if (typeof report !== "boolean") {
     throw new TypeError(`Cannot use report ${String(report)}: it must be true or false`);
   }
-  // A string is an iterable of its letters.
+  // A string is an iterable of its characters.
   const isList = typeof queues === "object" && queues !== null && Symbol.iterator in queues;
   if (queues !== undefined && !isList) {
     throw new TypeError(`Cannot work on ${JSON.stringify(queues)}: queues must be a list of names`);
@@ -84,7 +83,7 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
 }
 
 /**
- * Checks how long a stop may take.
+ * Checks the timeout of a stop.
  *
  * @throws {TypeError} If it is not a number.
  * @throws {RangeError} If it is below 0.
@@ -125,9 +124,9 @@ function makeExecutor(options: WorkerOptions): Executor {
 
 /** Settings that a worker reads from the environment when it starts. */
 export interface WorkerEnvironment {
-  /** Messages of a queue that it has in flight. */
+  /** Most messages of a queue that the worker has in flight. */
   readonly prefetch: number;
-  /** Messages of a delay queue that it has in flight. */
+  /** Most messages of a delay queue that the worker has in flight. */
   readonly delayPrefetch: number;
   /** Milliseconds before a failed consumer starts again. */
   readonly restartDelay: number;
@@ -136,7 +135,7 @@ export interface WorkerEnvironment {
 /**
  * Reads the environment.
  *
- * @param concurrency How many messages run at once: prefetching goes by it.
+ * @param concurrency Number of messages that run at once, which decides how many are prefetched.
  * @throws {RangeError} If a variable is set to anything but a whole number.
  */
 export function readWorkerEnvironment(concurrency: number): WorkerEnvironment {

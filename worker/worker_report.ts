@@ -8,10 +8,10 @@ import { errorMessage } from "../platform/thrown.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "control");
 
-/** Milliseconds between two reports, and after which a worker that says nothing counts as dead. */
+/** Milliseconds between two reports, and without a report until a worker counts as dead. */
 const INTERVAL = 20_000;
 const TTL = 60_000;
-/** Milliseconds that a stop waits for the server to forget the worker. */
+/** Milliseconds that a stop waits for the server to remove the worker. */
 const LONGEST_STOP = 1_000;
 
 /** State of a worker for its report. */
@@ -27,18 +27,18 @@ export interface WorkerReporterOptions {
   state(): WorkerState;
 }
 
-/** Tells the control store that a worker is alive, until it stops. */
+/** Reports to the control store that a worker is alive, until the worker stops. */
 export class WorkerReporter {
-  /** Tells the worker from all others. */
+  /** Identifies the worker. */
   readonly id: string = randomUuid();
   readonly #options: WorkerReporterOptions;
   #bootedAt: number | undefined;
   #schedules: string | undefined;
-  /** The time of the store less monotonic time. */
+  /** The time of the store minus monotonic time. */
   #offset = 0;
   #timer: Timer | undefined;
   #isStopped = false;
-  /** The report under way. */
+  /** The pending report. */
   #reporting: Promise<void> = Promise.resolve();
 
   constructor(options: WorkerReporterOptions) {
@@ -57,7 +57,7 @@ export class WorkerReporter {
     this.#report();
   }
 
-  /** When the worker started, by the time of the store; `undefined` before that is known. */
+  /** Start of the worker by the time of the store; `undefined` until that time is known. */
   get bootedAt(): number | undefined {
     return this.#bootedAt;
   }
@@ -74,7 +74,7 @@ export class WorkerReporter {
     this.report();
   }
 
-  /** Reports now, rather than when it is time: something has changed. */
+  /** Reports at once, after a change. */
   report(): void {
     if (this.#bootedAt === undefined || this.#isStopped) return;
     this.#options.clock.clearTimer(this.#timer);
@@ -82,8 +82,8 @@ export class WorkerReporter {
   }
 
   /**
-   * Takes the entry away: the worker is no more. Never rejects, and does not wait for a server that
-   * is away: the entry expires.
+   * Removes the entry, after the worker has stopped. Never rejects, and does not wait long for an
+   * unavailable server: the entry expires.
    *
    * @param gaveUp Ends the wait.
    */

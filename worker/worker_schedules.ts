@@ -3,8 +3,8 @@ import type { Broker } from "../core/broker.ts";
 import type { WorkerReporter } from "./worker_report.ts";
 
 /**
- * Fires the schedules of a broker while its worker is running. Without schedules it does nothing, and
- * loads nothing.
+ * Fires the schedules of a broker while its worker is running. Without schedules it does not even load
+ * their code.
  */
 export class WorkerSchedules {
   readonly #broker: Broker;
@@ -16,10 +16,10 @@ export class WorkerSchedules {
   #isStopped = false;
 
   /**
-   * Stands by a worker.
+   * Stores its parts.
    *
    * @param broker Its broker.
-   * @param reporter Tells the others of it.
+   * @param reporter Reports the schedules to other workers.
    * @param ready Resolves when the worker has read the control store.
    */
   constructor(broker: Broker, reporter: WorkerReporter, ready: Promise<void>) {
@@ -28,7 +28,7 @@ export class WorkerSchedules {
     this.#ready = ready;
   }
 
-  /** Begins, now or when the first schedule is declared. */
+  /** Begins now, or when the first schedule is declared. */
   async start(): Promise<void> {
     const { schedules } = this.#broker;
     if (schedules.size === 0) {
@@ -39,7 +39,7 @@ export class WorkerSchedules {
   }
 
   /**
-   * Fires no more.
+   * Stops firing.
    *
    * @param gaveUp Ends the wait for an unavailable server.
    */

@@ -14,7 +14,7 @@ import { isInstalled } from "./rabbitmq/client.ts";
 import { RabbitmqBroker } from "./rabbitmq/rabbitmq_broker.ts";
 import { RedisBroker } from "./redis/redis_broker.ts";
 
-/** As Python's dramatiq does; who has no client for RabbitMQ has another server. */
+/** RabbitMQ, as in Python's dramatiq, if its client is installed; otherwise Redis. */
 function defaultBroker(): Broker {
   return isInstalled() ? new RabbitmqBroker() : new RedisBroker();
 }

@@ -34,7 +34,7 @@ function redisFromUrl(url: string | URL, options: BrokerOptions): Broker {
  *   `sqlite:///var/lib/tasks.db` for one in a file, without a server, or `stub:` for one in memory.
  * @param options The middleware.
  * @returns The broker; it connects when it is first used.
- * @throws {TypeError} If it is no URL, or of a scheme that no broker has.
+ * @throws {TypeError} If it is not a URL, or no broker has its scheme.
  *
  * @example The broker that a deployment names
  * ```ts

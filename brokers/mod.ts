@@ -1,5 +1,6 @@
 /**
- * All brokers, and what makes one of a URL. Each has an entry of its own, too, for small bundles.
+ * All brokers, and a function that creates one from a URL. Each broker also has an entry of its own, for
+ * small bundles.
  *
  * @example A broker by the URL of the environment
  * ```ts

@@ -1,6 +1,6 @@
 import { assertWholeUrl, decodeUrlPart, redactUrl } from "../../clients/redact.ts";
 
-/** Address of a RabbitMQ, in the words of amqplib. */
+/** Address of a RabbitMQ, with the names of amqplib. */
 export interface RabbitmqConnectionOptions {
   /** `amqps` is TLS. @default {"amqp"} */
   protocol?: "amqp" | "amqps";
@@ -10,7 +10,7 @@ export interface RabbitmqConnectionOptions {
   port?: number;
   /** User name. @default {"guest"} */
   username?: string;
-  /** Their password. @default {"guest"} */
+  /** Password of the user. @default {"guest"} */
   password?: string;
   /** The virtual host, not percent-encoded. @default {"/"} */
   vhost?: string;
@@ -18,17 +18,17 @@ export interface RabbitmqConnectionOptions {
   tls?: Readonly<Record<string, unknown>>;
 }
 
-/** Address of RabbitMQ: give one of the two, or none for 127.0.0.1:5672. */
+/** Address of RabbitMQ: at most one of these; without any, 127.0.0.1:5672. */
 export interface RabbitmqAddress {
   /**
-   * `amqp://user:password@host:port/vhost`, or `amqps://…` for TLS; all but the scheme may be
-   * left out. Of several, in a list or in one text, `amqp://a;amqp://b`, the first that can be
-   * reached is used. A parameter `heartbeat` is in seconds, as in all such URLs.
+   * `amqp://user:password@host:port/vhost`, or `amqps://…` for TLS. All parts but the scheme are
+   * optional. Of several, in a list or separated by semicolons, `amqp://a;amqp://b`, the first that can
+   * be reached is used. A parameter `heartbeat` is in seconds, as in all such URLs.
    *
    * @default {"amqp://guest:guest@127.0.0.1:5672/"}
    */
   url?: string | URL | readonly (string | URL)[];
-  /** The same in parts, for what no URL can say. */
+  /** The same in parts, for options that a URL does not have. */
   connection?: RabbitmqConnectionOptions | readonly RabbitmqConnectionOptions[];
 }
 
@@ -50,18 +50,18 @@ export interface RabbitmqSource {
 /** Connection times, the same for each server. */
 type Times = Pick<RabbitmqSource, "heartbeat" | "connectionTimeout">;
 
-/** Its name, for people to read; it also tells one server from another. */
+/** Name of a server, for logs and for comparing servers. */
 export function nameOf({ hostname, port, vhost }: RabbitmqSource): string {
   return `${hostname}:${port}${vhost === "/" ? "" : `/${vhost}`}`;
 }
 
 /**
- * Finds out where the servers are.
+ * Checks an address.
  *
- * @param address What the user gave.
- * @param times How to connect to them.
+ * @param address The user's options.
+ * @param times Connection times.
  * @returns The servers in order, at least one.
- * @throws {TypeError} If that cannot be used.
+ * @throws {TypeError} If it is not valid.
  */
 export function toSources(address: RabbitmqAddress, times: Times): RabbitmqSource[] {
   const { url, connection } = address;

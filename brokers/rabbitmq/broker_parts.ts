@@ -17,17 +17,17 @@ export interface BrokerParts {
   readonly publishing: RabbitmqConnection;
   /** Declares queues on that connection. */
   readonly topology: Topology;
-  /** Sends what users send. */
+  /** Publishes messages that are enqueued. */
   readonly publisher: PublisherPool;
   /** Session shared by the consumers. */
   readonly session: RabbitmqSession;
 }
 
 /**
- * Makes the parts of a broker, none of which connects yet.
+ * Creates the parts of a broker, without connecting.
  *
- * @param clock Tells consumers the time.
- * @param options What the user wants.
+ * @param clock The clock of the broker.
+ * @param options Options of the broker.
  * @param control The control store, if there is one.
  */
 export function makeParts(

@@ -8,7 +8,7 @@ export interface Delivered {
     readonly deliveryTag: number;
     readonly redelivered: boolean;
     readonly routingKey: string;
-    /** Number of further messages: of what was asked for, not of what a consumer is given. */
+    /** Number of further messages on the queue, in the reply of `basic.get`. */
     readonly messageCount?: number;
   };
   readonly properties: {
@@ -30,7 +30,7 @@ export interface QueueOptions {
   readonly arguments: Readonly<Record<string, unknown>>;
 }
 
-/** The part of an amqplib channel that is used here. */
+/** The part of an amqplib channel that this library uses. */
 export interface Channel {
   on(event: "close", listener: () => void): this;
   on(event: "error", listener: (error: Error) => void): this;
@@ -55,7 +55,7 @@ export interface Channel {
 /** The stream to the server, below all channels. */
 export interface Wire {
   readonly bytesRead: number;
-  /** True once nothing more will be written: amqplib ends it when the connection is closed. */
+  /** True after `end`, which amqplib calls when the connection is closed. */
   readonly writableEnded: boolean;
   readonly destroyed: boolean;
   write(chunk: Uint8Array): boolean;
@@ -63,7 +63,7 @@ export interface Wire {
   destroy(error?: Error): unknown;
 }
 
-/** The part of an amqplib connection that is used here. */
+/** The part of an amqplib connection that this library uses. */
 export interface Model {
   on(event: "close", listener: (error?: Error) => void): this;
   on(event: "error", listener: (error: Error) => void): this;
@@ -75,23 +75,23 @@ export interface Model {
   readonly connection: {
     readonly serverProperties: { readonly version?: string };
     readonly frameMax: number;
-    /** Seconds after which the server is asked for a sign of life, as was negotiated; 0 for never. */
+    /** Negotiated heartbeat timeout in seconds; 0 for none. */
     readonly heartbeat: number;
     readonly channelMax: number;
     readonly stream: Wire;
   };
 }
 
-/** Milliseconds that a farewell may take. */
+/** Timeout for closing a connection or channel, in milliseconds. */
 const CLOSE_TIMEOUT = 2_000;
 
 /**
  * Opens a connection.
  *
  * @param source The server.
- * @param name What RabbitMQ is to call the connection in its lists.
+ * @param name Name of the connection in RabbitMQ's lists.
  * @throws {TypeError} If amqplib is not installed.
- * @throws {Error} What amqplib says, if that fails.
+ * @throws {Error} The error of amqplib otherwise.
  */
 export async function openModel(source: RabbitmqSource, name: string): Promise<Model> {
   const { connect } = await importClient();
@@ -109,7 +109,7 @@ export async function openModel(source: RabbitmqSource, name: string): Promise<M
     },
     {
       ...tls,
-      noDelay: true, // else a small message waits up to 40 ms for company
+      noDelay: true, // otherwise a small message may be delayed by up to 40 ms
       keepAlive: true,
       clientProperties: { connection_name: name },
       signal: abort.signal,
@@ -125,8 +125,8 @@ export async function openModel(source: RabbitmqSource, name: string): Promise<M
 }
 
 /**
- * One limit for all steps, connect, TLS, greeting and tuning: amqplib's own ends with the first
- * answer, and not on all runtimes.
+ * Limits the time of all steps together, connect, TLS, greeting and tuning: amqplib's own timeout ends
+ * with the first reply, and does not work on all runtimes.
  */
 async function withinTime(
   opening: Promise<Model>,
@@ -138,9 +138,9 @@ async function withinTime(
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       const error = new Error(`${nameOf(source)} did not answer within ${connectionTimeout} ms`);
-      opening.then(abandon, () => {}); // it may have succeeded just now, for nobody
+      opening.then(abandon, () => {}); // it may have succeeded just now
       reject(error);
-      abort.abort(error); // else each attempt would leave a socket behind
+      abort.abort(error); // otherwise each attempt would leave a socket behind
     }, connectionTimeout);
   });
   try {
@@ -151,8 +151,8 @@ async function withinTime(
 }
 
 /**
- * True if a connection is closed. What closes it may come together with the answer that opened it,
- * and then it was closed before anybody could listen.
+ * True if a connection is closed. The frame that closes it may arrive together with the reply that opened
+ * it, and then it was closed before a listener could be added.
  */
 export function hasEnded({ connection: { stream } }: Model): boolean {
   return stream.writableEnded || stream.destroyed;
@@ -162,8 +162,8 @@ export function hasEnded({ connection: { stream } }: Model): boolean {
  * Opens a channel.
  *
  * @param model The connection.
- * @param isConfirmed Whether the server is to confirm what is published on it.
- * @throws {Error} If the server opens none, or closes the connection together with its answer.
+ * @param isConfirmed True to have the server confirm messages on it.
+ * @throws {Error} If the server does not open it, or closes the connection together with its reply.
  */
 export async function createChannel(
   model: Model,
@@ -180,29 +180,29 @@ function abandon(model: Model): void {
   void closeModel(model);
 }
 
-/** Closes a connection in good order, or, if the server does not cooperate, without. */
+/** Closes a connection with the closing handshake, or without if the server does not reply. */
 export async function closeModel(model: Model): Promise<void> {
   await politely(model);
   model.connection.stream.destroy();
 }
 
-/** Closes a channel in good order. What was delivered on it and not settled goes back. */
+/** Closes a channel with the closing handshake. Unsettled messages on it are requeued. */
 export async function closeChannel(channel: Channel): Promise<void> {
   await politely(channel);
 }
 
-/** Waits until the server has read all that was written on a channel; not for ever. */
+/** Waits, with a timeout, until the server has read all that was written on a channel. */
 export async function answered(channel: Channel): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_TIMEOUT));
   try {
-    await Promise.race([channel.prefetch(1), late]); // any question; it changes nothing by itself
+    await Promise.race([channel.prefetch(1), late]); // any method with a reply
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** amqplib's `close` never ends when the connection is lost meanwhile, so its event counts, too. */
+/** Calls `close`, which never ends in amqplib if the connection is lost meanwhile: so its event counts, too. */
 async function politely(
   closable: { on(event: "close", listener: () => void): unknown; close(): Promise<void> },
 ): Promise<void> {
@@ -220,7 +220,7 @@ async function politely(
   }
 }
 
-/** True if amqplib can be loaded, without loading it where it can be told otherwise. */
+/** True if amqplib is installed. It is not loaded. */
 export function isInstalled(): boolean {
   try {
     import.meta.resolve("amqplib");

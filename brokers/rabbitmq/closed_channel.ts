@@ -1,15 +1,15 @@
 import type { Publication } from "./publication.ts";
 import { explain, PRECONDITION_FAILED, rejected, replyCode, sizeLimitOf } from "./errors.ts";
 
-/** Number of times a message is sent that the server refuses, or closes the channel at. */
+/** Maximum of times that a message is sent which the server returns, or closes the channel for. */
 export const MAX_REFUSALS = 3;
 
 /**
- * Decides what becomes of messages that were under way when the server closed their channel. One
- * that it rejects fails, at the latest when it is under way alone; the others are sent again.
+ * Selects the messages to send again after the server has closed their channel. One that it rejects
+ * fails, at the latest when it is sent alone.
  *
- * @param underWay The messages, the first one first.
- * @param error Why the server closed the channel.
+ * @param underWay The unconfirmed messages, in order.
+ * @param error Error of the channel.
  * @returns Those to send again, in the same order.
  */
 export function toSendAgain(underWay: readonly Publication[], error: Error): Publication[] {
@@ -18,7 +18,7 @@ export function toSendAgain(underWay: readonly Publication[], error: Error): Pub
     : withoutRefused(underWay, error);
 }
 
-/** Finds the message that the channel was closed for, or has each be sent alone. */
+/** Fails the message that the channel was closed for, or marks all of them to be sent alone. */
 function withoutRejected(underWay: readonly Publication[], error: Error): Publication[] {
   const guilty = underWay.length === 1 ? underWay[0] : tooLargeAmong(underWay, error);
   if (guilty === undefined) {
@@ -34,7 +34,7 @@ function tooLargeAmong(underWay: readonly Publication[], error: Error): Publicat
   return underWay.find(({ length }) => length > limit);
 }
 
-/** Publications to send again although the server closed the channel: not for ever. */
+/** Counts a refusal of each message, and fails those with too many. */
 function withoutRefused(underWay: readonly Publication[], error: Error): Publication[] {
   return underWay.filter((publication) => {
     if (++publication.refusals < MAX_REFUSALS) return true;

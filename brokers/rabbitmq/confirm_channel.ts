@@ -3,28 +3,28 @@ import type { Channel, Confirmed, Delivered, Model, Wire } from "./client.ts";
 import { PublishFrames } from "./frames.ts";
 import type { Publication } from "./publication.ts";
 
-/** Number of messages that may be under way; a power of two. */
+/** Maximum of unconfirmed messages; a power of two. */
 const WINDOW = 16_384;
-/** Number of bytes that are written at once: enough that a write costs nothing beside them. */
+/** Bytes of one write: enough to make the cost of the write itself negligible. */
 const CHUNK = 64 * 1024;
 
-/** Publisher, as a confirm channel sees it. */
+/** The publisher of a {@linkcode ConfirmChannel}. */
 export interface ConfirmChannelOwner {
-  /** There may be room on it again. */
+  /** Called when the channel may have room again. */
   roomMade(): void;
-  /** The server has a message safe. */
+  /** Called when the server has confirmed a message. */
   stored(publication: Publication): void;
-  /** The server would not have a message (`basic.nack`). */
+  /** Called when the server has refused a message (`basic.nack`). */
   refused(publication: Publication): void;
-  /** The server has no queue for a message. */
+  /** Called when the server has returned a message: there is no such queue. */
   returned(publication: Publication): void;
-  /** The channel is closed; what was under way may be stored, or not. */
+  /** Called when the channel is closed. Its unconfirmed messages may have been stored. */
   lost(channel: ConfirmChannel, underWay: Publication[], error: Error): void;
 }
 
 /**
- * A channel to publish on, and what is under way on it, by the numbers that the server
- * gives messages in the order in which they come: 1, 2, 3, …
+ * A channel to publish on, with its unconfirmed messages by delivery tag. The server numbers the
+ * messages of a channel in their order: 1, 2, 3, …
  */
 export class ConfirmChannel {
   readonly #owner: ConfirmChannelOwner;
@@ -33,30 +33,30 @@ export class ConfirmChannel {
   readonly #frames: PublishFrames;
   readonly #isConfirmed: boolean;
   readonly #window: number;
-  /** Unconfirmed publications, each at its number modulo the window. */
+  /** Unconfirmed publications, each at its tag modulo the window. */
   readonly #underWay: (Publication | undefined)[];
   #count = 0;
-  /** The lowest number that the server has not spoken of. */
+  /** The lowest unconfirmed tag. */
   #lowest = 1;
-  /** The number of the next message. */
+  /** The tag of the next message. */
   #next = 1;
-  /** First tag to search for the next returned message: it returns them in order. */
+  /** First tag to search for the next returned message: they are returned in order. */
   #returnsFrom = 1;
-  /** Number of times the server has said that it has something. */
+  /** Number of `basic.ack` received. */
   #confirmations = 0;
   #isCongested = false;
   #isOpen = true;
-  /** True if what is under way has the channel to itself. */
+  /** True if the unconfirmed message must be the only one on the channel. */
   #isAlone = false;
   #reason: Error | undefined;
 
   /**
-   * Publishes on a channel that has just been opened.
+   * Wraps a channel that has just been opened.
    *
    * @param model The connection.
    * @param channel The channel. Nothing else may publish on it.
-   * @param isConfirmed Whether the server confirms what comes on it.
-   * @param owner Who publishes.
+   * @param isConfirmed True if the server confirms messages on it.
+   * @param owner The publisher.
    * @param window Maximum of unconfirmed messages; a power of two.
    */
   constructor(
@@ -87,12 +87,12 @@ export class ConfirmChannel {
     channel.on("return", (message) => this.#returned(message));
   }
 
-  /** True if messages are on their way. */
+  /** True if messages are unconfirmed. */
   get isBusy(): boolean {
     return this.#count > 0;
   }
 
-  /** The first of what is under way. */
+  /** The oldest unconfirmed message. */
   get oldest(): Publication | undefined {
     for (let tag = this.#lowest; tag < this.#next; tag++) {
       const publication = this.#underWay[tag & (this.#window - 1)];
@@ -101,17 +101,17 @@ export class ConfirmChannel {
     return undefined;
   }
 
-  /** True if as many are unconfirmed, or were abandoned meanwhile, as the window allows. */
+  /** True if the window is used up, by unconfirmed messages and by abandoned ones behind them. */
   get isFull(): boolean {
     return this.#next - this.#lowest >= this.#window;
   }
 
-  /** Number of times the server has said that it has something; what it refuses does not count. */
+  /** Number of `basic.ack` received, without refusals. */
   get confirmations(): number {
     return this.#confirmations;
   }
 
-  /** A number that grows with everything the server confirms. */
+  /** A number that grows with each confirmation of the oldest message. */
   get progress(): number {
     return this.#lowest;
   }
@@ -122,11 +122,11 @@ export class ConfirmChannel {
   }
 
   /**
-   * Reserves the place for the next message.
+   * Admits the next message, unless it or an unconfirmed one must be alone.
    *
-   * @param isAlone Whether it needs the channel to itself, as the server may close that because
-   *   of it.
-   * @returns Whether it may be sent now.
+   * @param isAlone True if no other may be unconfirmed beside it, since the server may close the channel
+   *   because of it.
+   * @returns True if it may be sent now.
    */
   admit(isAlone: boolean): boolean {
     if (this.#count === 0) {
@@ -137,9 +137,9 @@ export class ConfirmChannel {
   }
 
   /**
-   * Sends messages, as many as there is room for.
+   * Sends messages, as long as there is room.
    *
-   * @param take Gives the next message, if there is another one to be sent now.
+   * @param take Returns the next message, if another one may be sent now.
    */
   send(take: () => Publication | undefined): void {
     while (this.hasRoom) {
@@ -163,9 +163,10 @@ export class ConfirmChannel {
   }
 
   /**
-   * Gives up what is under way. Its numbers stay taken until the server speaks of them.
+   * Gives up unconfirmed messages. Their tags stay in use until the server confirms them.
    *
-   * @param addedBefore Leaves alone what was added later, by `performance.now()`.
+   * @param addedBefore Only those that were added by then, by `performance.now()`.
+   * @returns The messages.
    */
   abandon(addedBefore = Infinity): Publication[] {
     const underWay: Publication[] = [];
@@ -195,7 +196,7 @@ export class ConfirmChannel {
     } else {
       this.#settle(deliveryTag, isStored);
     }
-    // What comes next may have been confirmed before, by itself.
+    // The next ones may have been confirmed out of order before.
     while (
       this.#lowest < this.#next && this.#underWay[this.#lowest & (this.#window - 1)] === undefined
     ) {
@@ -206,7 +207,7 @@ export class ConfirmChannel {
 
   #settle(tag: number, isStored: boolean): void {
     const publication = this.#take(tag);
-    if (publication === undefined) return; // given up before
+    if (publication === undefined) return; // abandoned before
     if (publication.isReturned) this.#owner.returned(publication);
     else if (isStored) this.#owner.stored(publication);
     else this.#owner.refused(publication);
@@ -220,7 +221,7 @@ export class ConfirmChannel {
     return publication;
   }
 
-  /** A return names no number. It comes before the confirmation, and in order. */
+  /** Marks a returned message. A return has no tag; it comes before the confirmation, and in order. */
   #returned({ fields: { routingKey }, content }: Delivered): void {
     for (let tag = Math.max(this.#returnsFrom, this.#lowest); tag < this.#next; tag++) {
       const publication = this.#underWay[tag & (this.#window - 1)];

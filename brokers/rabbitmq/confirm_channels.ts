@@ -5,27 +5,28 @@ import type { RabbitmqConnection } from "./connection.ts";
 import type { Publication } from "./publication.ts";
 import { ConfirmChannel, type ConfirmChannelOwner } from "./confirm_channel.ts";
 
-/** Milliseconds without any confirmation after which a channel is left. */
+/** Milliseconds without any confirmation after which a channel is replaced. */
 const LONGEST_SILENCE = 5_000;
-/** Publisher, as {@linkcode ConfirmChannels} see it. */
+
+/** The publisher of {@linkcode ConfirmChannels}. */
 export interface ConfirmChannelsOwner {
-  /** True if the server is there, and reads. */
+  /** True if the connection is up, and the server does not block it. */
   readonly isReading: boolean;
-  /** There may be room again: the current one was left. */
+  /** Called when there may be room again: the current channel was replaced. */
   roomMade(): void;
-  /** The current one was left since a queue held it up: that of the first message under way. */
+  /** Called when the current channel was replaced because of a queue: that of its oldest message. */
   stalled(queueName: string): void;
 }
 
 /**
- * The channels of a publisher: the one that it sends on, and those that it has left, each of
- * which is closed when nothing is under way on it any more.
+ * The channels of a publisher: the current one, and former ones, each of which is closed when all of its
+ * messages are confirmed.
  *
- * A channel on which nothing is confirmed is left, too: in RabbitMQ 3.10 one whose first message to
- * a quorum queue comes while the node of its leader hangs does nothing at all until the other
- * nodes take that node for dead, which is a minute by default. The next channel works as soon as
- * there is another leader. If much was sent on the first one, RabbitMQ does not even read that
- * another one is to be opened; then the connection is dropped.
+ * A channel on which nothing is confirmed is replaced. In RabbitMQ 3.10, a channel whose first message
+ * to a quorum queue comes while the node of its leader hangs does nothing until the other nodes declare
+ * that node dead, which takes a minute by default. A new channel works as soon as there is another
+ * leader. If much was sent on the old one, RabbitMQ does not even read the request to open another;
+ * then the connection is dropped.
  */
 export class ConfirmChannels {
   readonly #owner: ConfirmChannelsOwner;
@@ -37,19 +38,19 @@ export class ConfirmChannels {
     this.#owner = owner;
   }
 
-  /** The one to send on, if it is open. */
+  /** The current channel, if it is open. */
   get current(): ConfirmChannel | undefined {
     return this.#current;
   }
 
   /**
-   * Opens one, to send on from here on.
+   * Opens a channel, which becomes the current one.
    *
-   * @param connection Where.
-   * @param isConfirmed Whether the server confirms what comes on it.
-   * @param owner Who publishes.
-   * @param window Maximum of unconfirmed messages on it.
-   * @throws {ConnectionFailed} If there is no connection, or that has no channel to give.
+   * @param connection The connection.
+   * @param isConfirmed True to have the server confirm messages.
+   * @param owner The publisher.
+   * @param window Maximum of unconfirmed messages on the channel.
+   * @throws {ConnectionFailed} If there is no connection, or the channel cannot be opened.
    */
   async open(
     connection: RabbitmqConnection,
@@ -57,7 +58,7 @@ export class ConfirmChannels {
     owner: ConfirmChannelOwner,
     window?: number,
   ): Promise<void> {
-    await connection.whenUp(); // which fails for reasons of its own
+    await connection.whenUp(); // outside of the `try`: its errors are thrown unchanged
     const heard = () => this.#left.values().reduce((sum, one) => sum + one.confirmations, 0);
     try {
       const { model, channel } = await connection.openChannel({ isConfirmed, heard });
@@ -67,14 +68,14 @@ export class ConfirmChannels {
     }
   }
 
-  /** Sends nothing more on the current one; what is under way on it may still be confirmed. */
+  /** Leaves the current channel: no more is sent on it, but messages on it may still be confirmed. */
   leave(): void {
     if (this.#current !== undefined) this.#left.add(this.#current);
     this.#current = undefined;
     this.tidy();
   }
 
-  /** Leaves the current one if it turns out to be silent. Cheap when it is watched already. */
+  /** Watches the current channel, and leaves it if it is silent. Cheap if it is watched already. */
   watch(): void {
     if (this.#timer !== undefined) return;
     const channel = this.#current;
@@ -97,9 +98,9 @@ export class ConfirmChannels {
   }
 
   /**
-   * Takes out one that is closed.
+   * Removes a closed channel.
    *
-   * @returns Whether it was in use.
+   * @returns True if it was in use.
    */
   remove(channel: ConfirmChannel): boolean {
     if (this.#current !== channel) return this.#left.delete(channel);
@@ -107,7 +108,7 @@ export class ConfirmChannels {
     return true;
   }
 
-  /** Closes those that were left and have nothing under way. */
+  /** Closes former channels whose messages are all confirmed. */
   tidy(): void {
     for (const channel of this.#left) {
       if (channel.isBusy) continue;
@@ -116,18 +117,18 @@ export class ConfirmChannels {
     }
   }
 
-  /** True if messages are under way. */
+  /** True if messages are unconfirmed. */
   get isBusy(): boolean {
     return this.#current?.isBusy === true || this.#left.size > 0;
   }
 
-  /** A number that changes when the server confirms the message that has waited longest. */
+  /** A number that changes when the server confirms the oldest message. */
   get progress(): number | undefined {
     const [longestLeft] = this.#left;
     return (longestLeft ?? this.#current)?.progress;
   }
 
-  /** When the first message under way was added; `Infinity` when there is none. */
+  /** When the oldest unconfirmed message was added; `Infinity` if there is none. */
   get oldest(): number {
     let oldest = this.#current?.oldest?.waitsSince ?? Infinity;
     for (const channel of this.#left) {
@@ -136,7 +137,7 @@ export class ConfirmChannels {
     return oldest;
   }
 
-  /** Gives up what is under way: see `ConfirmChannel.abandon`. */
+  /** Gives up unconfirmed messages: see `ConfirmChannel.abandon`. */
   abandon(addedBefore: number): Publication[] {
     const abandoned = [...this.#left].flatMap((channel) => channel.abandon(addedBefore));
     abandoned.push(...this.#current?.abandon(addedBefore) ?? []);
@@ -144,7 +145,7 @@ export class ConfirmChannels {
     return abandoned;
   }
 
-  /** Closes the current one. There must be nothing under way. */
+  /** Closes the current channel. No message may be unconfirmed. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     const channel = this.#current;

@@ -13,7 +13,7 @@ import { explain, explainFailure } from "./errors.ts";
 
 const log = /* @__PURE__ */ getLogger("rabbitmq");
 
-/** Notes the outages of all connections of one broker. */
+/** Creates the outage log that all connections of one broker share. */
 export function outagesOf(sources: readonly RabbitmqSource[]): Outage {
   return new Outage(log, "RabbitMQ", sources.map(nameOf).join(", "));
 }
@@ -22,10 +22,10 @@ export function outagesOf(sources: readonly RabbitmqSource[]): Outage {
 export type Role = "publish" | "consume" | "inspect";
 
 /**
- * A connection to the first server that can be reached, made when it is first needed, and
- * made again as soon as it is lost.
+ * A connection to the first server that can be reached, opened on first use, and reopened as soon as it
+ * is lost.
  *
- * closed for good ◀─ close() ─ away ◀─▶ up
+ * down ◀─▶ up ─(close)▶ closed
  */
 export class RabbitmqConnection {
   readonly #role: Role;
@@ -37,7 +37,7 @@ export class RabbitmqConnection {
   /** Outcome of the current round of attempts, if there are waiters. */
   #attempt: PromiseWithResolvers<Model> | undefined;
   #isConnecting = false;
-  /** True if it was up once: from then on it is kept up. */
+  /** True once it was up: from then on it is reopened without waiters. */
   #isKept = false;
   #isClosed = false;
   #endPause: () => void = () => {};
@@ -45,20 +45,20 @@ export class RabbitmqConnection {
     (await this.openChannel()).channel
   );
   readonly #lostListeners: Set<(error: Error) => void> = new Set();
-  /** Since when the server reads nothing of it, by `performance.now()`, and why. */
+  /** The present block by the server (`connection.blocked`): its start, by `performance.now()`. */
   #block: { readonly since: number; readonly reason: string } | undefined;
   readonly #unblockedListeners: (() => void)[] = [];
-  /** Tells when the server was last heard, while the connection is up. */
+  /** Returns when the server was last heard from, while the connection is up. */
   #hear: () => number = () => performance.now();
-  /** When a server was last heard before the connection was lost, by `performance.now()`. */
+  /** When a server was last heard from before the connection was lost, by `performance.now()`. */
   #heardAt: number | undefined;
 
   /**
-   * Stores where the servers are; the first use connects.
+   * Stores the addresses; the first use connects.
    *
-   * @param role What the connection is for.
+   * @param role Purpose of the connection.
    * @param sources The servers in order.
-   * @param outage Where its outages are noted.
+   * @param outage Outage log.
    */
   constructor(role: Role, sources: readonly RabbitmqSource[], outage: Outage) {
     this.#role = role;
@@ -66,22 +66,22 @@ export class RabbitmqConnection {
     this.#outage = outage;
   }
 
-  /** True if it is up. */
+  /** True if the connection is up. */
   get isUp(): boolean {
     return this.#model !== undefined;
   }
 
-  /** Milliseconds since a server was last heard; 0 while the connection is up, and before the first. */
+  /** Milliseconds since a server was last heard from; 0 while the connection is up, or was never. */
   get silentFor(): number {
     return this.isUp || this.#heardAt === undefined ? 0 : performance.now() - this.#heardAt;
   }
 
-  /** True if it was closed for good. */
+  /** True if `close` was called. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** The server that it leads to; empty before the first one. */
+  /** Name of the last server; empty before the first one. */
   get server(): string {
     return this.#server;
   }
@@ -91,33 +91,33 @@ export class RabbitmqConnection {
     return this.#version;
   }
 
-  /** Since when the server reads nothing of it, by `performance.now()`, and why; if it does. */
+  /** Start and reason of the present block by the server, if any, by `performance.now()`. */
   get block(): { readonly since: number; readonly reason: string } | undefined {
     return this.#block;
   }
 
-  /** True if a connection that it gave is still the one. */
+  /** True if a connection returned by `whenUp` is still in use. */
   isCurrent(model: Model): boolean {
     return this.#model === model;
   }
 
-  /** Has a function called each time the connection is lost. */
+  /** Adds a listener, called each time that the connection is lost. */
   onLost(listener: (error: Error) => void): void {
     this.#lostListeners.add(listener);
   }
 
-  /** Calls no longer. */
+  /** Removes a listener of {@linkcode onLost}. */
   offLost(listener: (error: Error) => void): void {
     this.#lostListeners.delete(listener);
   }
 
-  /** Has a function called each time the server reads again, or a blocked connection is lost. */
+  /** Adds a listener, called each time that a block ends, or a blocked connection is lost. */
   onUnblocked(listener: () => void): void {
     this.#unblockedListeners.push(listener);
   }
 
   /**
-   * Gives the connection, or waits for the outcome of the next round of attempts.
+   * Returns the connection, or waits for the outcome of the next round of attempts.
    *
    * @throws {ConnectionFailed} If no server could be reached in that round.
    * @throws {ConnectionClosed} If it is closed.
@@ -134,7 +134,7 @@ export class RabbitmqConnection {
   /**
    * Opens a channel, or drops a connection that the server does not read: see `openChannel`.
    *
-   * @param options Whether it is for publishing, and what else shows that the server reads.
+   * @param options Whether messages are confirmed, and other signs that the server reads.
    * @throws {ConnectionFailed} As {@linkcode whenUp}.
    */
   async openChannel(
@@ -146,10 +146,10 @@ export class RabbitmqConnection {
   }
 
   /**
-   * Does something about queues: see {@linkcode ControlChannel}.
+   * Runs an operation on queues: see {@linkcode ControlChannel}.
    *
-   * @param purpose What for: the end of "Cannot …".
-   * @param operate Does it.
+   * @param purpose Purpose of the operation: the end of "Cannot …".
+   * @param operate Runs it on a channel.
    * @throws {BrokerConnectionError} If the server cannot be reached, or refuses.
    */
   async control<T>(purpose: string, operate: (channel: Channel) => Promise<T>): Promise<T> {
@@ -168,12 +168,12 @@ export class RabbitmqConnection {
     await closeModel(model);
   }
 
-  /** Tries, round after round, while there are waiters or the connection should be kept up. */
+  /** Runs rounds of attempts, while there are waiters or the connection was up before. */
   async #connect(): Promise<void> {
     this.#isConnecting = true;
     for (let failures = 0; this.#isNeeded; failures++) {
       try {
-        this.#isUpNow(await this.#tryAll());
+        this.#handleUp(await this.#tryAll());
         break;
       } catch (error) {
         this.#fail(error as Error);
@@ -195,7 +195,7 @@ export class RabbitmqConnection {
     attempt?.reject(error);
   }
 
-  /** One round. */
+  /** Tries each server once. */
   async #tryAll(): Promise<Model> {
     let reason: Error | undefined;
     for (const source of this.#sources) {
@@ -215,7 +215,7 @@ export class RabbitmqConnection {
     throw reason!;
   }
 
-  #isUpNow(model: Model): void {
+  #handleUp(model: Model): void {
     let reason: Error | undefined;
     model.on("error", (error) => reason = error);
     model.on("close", (error) => this.#lost(model, reason ?? error));

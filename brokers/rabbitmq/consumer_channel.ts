@@ -4,13 +4,13 @@ import { UnacknowledgedDeliveries } from "./unacknowledged_deliveries.ts";
 
 /** A consumer that uses a channel. */
 export interface ChannelUser {
-  /** Hears that the channel is closed, why, if the server has said so, and whether others had it. */
+  /** Called when the channel is closed, with the server's reason, if any. */
   channelLost(channel: ConsumerChannel, reason: Error | undefined, isShared: boolean): void;
 }
 
 /**
- * A channel on which consumers are given messages, and settle them. Several can share one:
- * each has its own prefetch, but when the server closes the channel, all lose it.
+ * A channel on which consumers receive and settle messages. Several can share one: each has its own
+ * prefetch, but when the server closes the channel, all lose it.
  */
 export class ConsumerChannel {
   readonly #channel: Channel;
@@ -20,10 +20,10 @@ export class ConsumerChannel {
   #isClosed = false;
 
   /**
-   * Takes over a channel that has just been opened.
+   * Wraps a channel that has just been opened.
    *
    * @param channel The channel.
-   * @param closed Called when it is closed, before its users hear of it.
+   * @param closed Called when it is closed, before `channelLost` of its users.
    */
   constructor(channel: Channel, closed: (channel: ConsumerChannel) => void) {
     this.#channel = channel;
@@ -44,7 +44,7 @@ export class ConsumerChannel {
     return this.#users.size;
   }
 
-  /** True if it can still be used. */
+  /** True if it can no longer be used. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -55,52 +55,52 @@ export class ConsumerChannel {
   }
 
   /**
-   * Takes a consumer out, whose consuming has ended. What it has not settled goes back to its
-   * place. Without users the channel is closed, which does the same.
+   * Removes a consumer that was cancelled, and requeues its unsettled messages. After the last one, the
+   * channel is closed, which does the same.
    */
   async leave(user: ChannelUser): Promise<void> {
     if (!this.#users.delete(user) || this.#isClosed) return;
     if (this.#users.size === 0) {
-      this.#isClosed = true; // nobody joins any more
+      this.#isClosed = true; // no consumer may join
       this.#open.clear();
       return await closeChannel(this.#channel);
     }
     try {
       this.giveBack([...this.#open].filter((delivery) => delivery.user === user));
-      await answered(this.#channel); // they are back
+      await answered(this.#channel); // RabbitMQ has requeued them
     } catch {
-      // It was closed just now, which gives all back.
+      // It was closed just now, which requeues them.
     }
   }
 
   /**
-   * Has messages of a queue delivered.
+   * Starts to consume a queue.
    *
    * @param queueName The queue.
-   * @param prefetch How many at once, of this queue.
-   * @param listener Takes them; `null` says that the server has ended it.
-   * @returns What ends it.
+   * @param prefetch Maximum of unacknowledged messages of this consumer.
+   * @param listener Receives messages; `null` means that the server has cancelled the consumer.
+   * @returns The consumer tag.
    */
   async consume(
     queueName: string,
     prefetch: number,
     listener: (message: Delivered | null) => void,
   ): Promise<string> {
-    // Without a wait in between, so that no other consumer gets this prefetch.
+    // Sent without a wait in between, so that no other consumer gets this prefetch.
     const limited = this.#channel.prefetch(prefetch);
     const consuming = this.#channel.consume(queueName, listener);
     const [{ consumerTag }] = await Promise.all([consuming, limited]);
     return consumerTag;
   }
 
-  /** Has no more messages delivered. Resolves when none can be on their way. */
+  /** Cancels a consumer. Resolves when no more messages can arrive. */
   async cancel(consumerTag: string): Promise<void> {
     await this.#channel.cancel(consumerTag);
   }
 
-  /** Resolves when all that was sent before has arrived. */
+  /** Resolves when all messages that were sent before have arrived. */
   async caughtUp(): Promise<void> {
-    await this.#channel.prefetch(1); // any question; the next consumer sets its own
+    await this.#channel.prefetch(1); // any method with a reply; the next consumer sets its own
   }
 
   /** Notes a delivery, the latest one. */
@@ -109,17 +109,17 @@ export class ConsumerChannel {
     this.#open.add(delivery);
   }
 
-  /** Takes a delivery out, to settle it; whether it was to be settled. */
+  /** Takes a delivery, to settle it. @returns False if it was settled before. */
   take(delivery: RabbitmqDelivery): boolean {
     return this.#open.delete(delivery);
   }
 
-  /** Acknowledges deliveries that were taken out. */
+  /** Acknowledges deliveries that were taken. */
   acknowledge(deliveries: readonly RabbitmqDelivery[]): void {
     this.#open.acknowledge(this.#channel, deliveries);
   }
 
-  /** Gives deliveries back to their queue. */
+  /** Requeues deliveries. */
   giveBack(deliveries: readonly RabbitmqDelivery[]): void {
     for (const delivery of deliveries) {
       this.#open.delete(delivery);
@@ -127,7 +127,7 @@ export class ConsumerChannel {
     }
   }
 
-  /** Has RabbitMQ put deliveries that were taken out on the dead letter queue. */
+  /** Rejects deliveries that were taken: RabbitMQ dead-letters them. */
   reject(deliveries: readonly RabbitmqDelivery[]): void {
     for (const { raw } of deliveries) this.#channel.nack(raw, false, false);
   }

@@ -2,36 +2,35 @@ import { type ChannelUser, ConsumerChannel } from "./consumer_channel.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import { createChannel, type Model } from "./client.ts";
 
-/** Number of channels at most: beyond that, they cost more than they keep apart. */
+/** Maximum of channels: more would cost more than their isolation is worth. */
 const MOST_CHANNELS = 500;
 /** Number of channels reserved for other purposes: control, and reading dead letters. */
 const RESERVE = 10;
 
 /**
- * The channels of all consumers of a broker. Each consumer has one of its own, as long as there
- * are enough, so that what happens to one does not happen to others; then they are shared.
+ * The channels of all consumers of a broker. Each consumer has its own, so that the loss of a channel
+ * affects no others; when there are no more, they are shared.
  *
- * A queue that the server closes channels for when it is consumed (an exclusive consumer
- * elsewhere, no permission) must not take others along each time it is tried again: those
- * queues share one channel among themselves.
+ * Some queues have their channel closed whenever they are consumed (an exclusive consumer elsewhere, no
+ * permission). So that their retries affect no others, such queues share one channel.
  */
 export class ConsumerChannels {
   /** Channels that are open or opening. */
   readonly #channels: Set<ConsumerChannel> = new Set();
   #opening = 0;
-  /** Tells that one was opened, or not. */
+  /** Notifies when an attempt to open a channel has ended. */
   readonly #opened: Notifier = new Notifier();
   /** Queues that the server has closed a channel for. */
   readonly #suspects: Set<string> = new Set();
   #ofSuspects: ConsumerChannel | undefined;
 
   /**
-   * Gives a consumer a channel. It is to leave that when it is closed.
+   * Adds a consumer to a channel, which it must leave when it is closed.
    *
    * @param model The connection.
-   * @param queueName What it is going to consume.
+   * @param queueName The queue to consume.
    * @param user The consumer.
-   * @throws {Error} What amqplib says, if none can be opened.
+   * @throws {Error} The error of amqplib, if no channel can be opened.
    */
   async join(model: Model, queueName: string, user: ChannelUser): Promise<ConsumerChannel> {
     while (true) {
@@ -40,7 +39,7 @@ export class ConsumerChannels {
         : this.#canOpen(model)
         ? await this.#open(model)
         : this.#leastUsed();
-      if (channel === undefined) await this.#opened.next(); // all are about to be opened
+      if (channel === undefined) await this.#opened.next(); // all are still opening
       else if (!channel.isClosed) {
         channel.join(user);
         return channel;
@@ -48,7 +47,7 @@ export class ConsumerChannels {
     }
   }
 
-  /** Notes that the server closed a channel when a queue was about to be consumed. */
+  /** Notes that the server closed a channel because a queue was consumed. */
   suspect(queueName: string): void {
     this.#suspects.add(queueName);
   }
@@ -88,7 +87,7 @@ export class ConsumerChannels {
       this.#channels.add(channel);
       return channel;
     } catch (error) {
-      const present = this.#leastUsed(); // the server may allow fewer than it says
+      const present = this.#leastUsed(); // the server may allow fewer than it has announced
       if (present === undefined) throw error;
       return present;
     } finally {

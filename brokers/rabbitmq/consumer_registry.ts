@@ -1,20 +1,20 @@
-/** A consumer that can say what it has in flight. */
+/** A consumer in the registry. */
 export interface RegisteredConsumer {
   /** Number of messages that are delivered and not settled. */
   readonly inFlight: number;
-  /** Number of messages that it has given back so far. */
+  /** Number of messages that it has requeued so far. */
   readonly returned: number;
-  /** Resolves when all that RabbitMQ has sent before has arrived. */
+  /** Resolves when all messages that RabbitMQ has sent before have arrived. */
   caughtUp(): Promise<void>;
 }
 
 /**
- * The consumers of this process by server and queue. RabbitMQ does not tell over AMQP what
- * consumers have in flight; those of this process can be asked.
+ * The consumers of this process by server and queue. AMQP has no count of messages in flight, but those
+ * of this process are known.
  */
 const consumers: Map<string, Set<RegisteredConsumer>> = new Map();
 
-/** Notes that a consumer may have messages of a queue in flight. */
+/** Registers a consumer, which may have messages of a queue in flight. */
 export function registerConsumer(
   server: string,
   queueName: string,
@@ -25,7 +25,7 @@ export function registerConsumer(
   consumers.set(key, ofQueue.add(consumer));
 }
 
-/** Notes that a consumer has nothing in flight any more. */
+/** Removes a consumer, which has no more messages in flight. */
 export function unregisterConsumer(
   server: string,
   queueName: string,
@@ -36,7 +36,7 @@ export function unregisterConsumer(
   if (ofQueue?.delete(consumer) && ofQueue.size === 0) consumers.delete(key);
 }
 
-/** The consumers of some queues, whatever broker of this process they belong to. */
+/** The consumers of some queues, of all brokers of this process. */
 export function consumersOf(server: string, queueNames: readonly string[]): RegisteredConsumer[] {
   return queueNames.flatMap((queueName) => [...consumers.get(keyOf(server, queueName)) ?? []]);
 }
@@ -45,7 +45,7 @@ function keyOf(server: string, queueName: string): string {
   return `${server} ${queueName}`;
 }
 
-/** Number of messages that consumers have given back so far. */
+/** Number of messages that consumers have requeued so far. */
 export function sumOfReturned(consumers: readonly RegisteredConsumer[]): number {
   return consumers.reduce((sum, { returned }) => sum + returned, 0);
 }

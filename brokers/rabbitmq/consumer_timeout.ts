@@ -6,31 +6,31 @@ import { SHORTEST_WAY } from "./rungs.ts";
 
 const log = /* @__PURE__ */ getLogger("rabbitmq");
 
-/** Milliseconds for which a delayed message is held for its eta. */
+/** Maximum of milliseconds for which a delayed message is held in memory. */
 const LONGEST_HOLD = 5_000;
-/** Milliseconds after which a message that no worker slot is free for is better off elsewhere. */
+/** Milliseconds after which a prefetched message that cannot begin is requeued for other workers. */
 const LONGEST_WAIT = 5_000;
 
 /**
- * Longest time a worker may keep a message that it cannot begin: so that actors may run for most of
- * the consumer timeout, and others get it that are less busy. Each return counts against the
- * delivery limit of a quorum queue; there, none is given back without need.
+ * Maximum time for which a worker may keep a message that it cannot begin, so that less busy workers
+ * receive it, and actors may run for most of the consumer timeout. On a quorum queue, each requeue counts
+ * against the delivery limit, so that only the consumer timeout bounds it.
  */
 export function longestWait({ queueType, consumerTimeout }: CheckedOptions): number {
   return Math.min(queueType === "classic" ? LONGEST_WAIT : Infinity, consumerTimeout / 4);
 }
 
-/** Longest time a delayed message may be held; others go to the ladder. */
+/** Maximum time for which a delayed message may be held in memory; others go to the ladder. */
 export function longestHold(consumerTimeout: number): number {
   return Math.max(SHORTEST_WAY, Math.min(LONGEST_HOLD, consumerTimeout / 4));
 }
 
 /**
- * Warns of an actor that may run for longer than RabbitMQ waits for it.
+ * Warns of an actor that may run for longer than the consumer timeout.
  *
  * @param broker The broker.
  * @param actor The actor.
- * @param consumerTimeout Milliseconds for which RabbitMQ waits.
+ * @param consumerTimeout Consumer timeout of RabbitMQ, in milliseconds.
  */
 export function warnOfTimeLimit(broker: Broker, actor: Actor, consumerTimeout: number): void {
   const byMiddleware = broker.middleware.find((one) => "timeLimit" in one) as

@@ -1,21 +1,21 @@
 import { type Channel, closeChannel } from "./client.ts";
 import { explain } from "./errors.ts";
 
-/** Milliseconds after which an operation that has no answer does not hold up others any more. */
+/** Milliseconds after which an operation without a reply no longer blocks others. */
 const LONGEST_TURN = 5_000;
 
 /**
- * The channel of a connection for what concerns queues, not messages: one operation after the
- * other, since what the server refuses closes the channel, and would take with it what others do.
+ * The channel of a connection for operations on queues. They run one after the other, since the server
+ * closes the channel at an error, which would fail all of them.
  *
- * An operation may have no answer for long, when a node hangs or the server reads nothing from the
- * connection. Then the next ones go on another channel, while it goes on waiting. That channel is
+ * An operation may have no reply for long, if a node hangs or the server does not read the connection.
+ * Then the next operations use another channel, while the first continues to wait. That channel is
  * opened at once: if it cannot be, the connection is dropped.
  */
 export class ControlChannel {
   readonly #open: () => Promise<Channel>;
   #current: Promise<Channel> | undefined;
-  /** The end of the turn of what was last asked for. */
+  /** Resolves when the operation after the last one may begin. */
   #lastTurn: Promise<void> = Promise.resolve();
 
   /** @param open Opens a channel, when the connection is up. */
@@ -24,10 +24,10 @@ export class ControlChannel {
   }
 
   /**
-   * Does something on it.
+   * Runs an operation.
    *
-   * @param purpose What for: the end of "Cannot …".
-   * @param operate Does it.
+   * @param purpose Purpose of the operation: the end of "Cannot …".
+   * @param operate Runs it on a channel.
    * @throws {BrokerConnectionError} If the server cannot be reached, or refuses.
    */
   async run<T>(purpose: string, operate: (channel: Channel) => Promise<T>): Promise<T> {

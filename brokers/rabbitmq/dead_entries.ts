@@ -14,12 +14,12 @@ export function keyOf(
   return `${number}:${messageId}`;
 }
 
-/** All data of a dead letter. */
+/** The whole data of a dead letter, with its size. */
 export function wholeOf({ data }: StoredDeadLetter): Pick<StoredEntry, "data" | "size"> {
   return { data, size: cut(data).size };
 }
 
-/** A dead letter as it is listed, with the beginning of its data. */
+/** The entry of a dead letter in a list, with the beginning of its data. */
 export function toEntry(queueName: string, key: string, stored: StoredDeadLetter): StoredEntry {
   const { diedAt, data } = stored;
   return {

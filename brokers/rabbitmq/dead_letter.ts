@@ -14,11 +14,11 @@ const log = /* @__PURE__ */ getLogger("rabbitmq");
 const PAUSE = 1_000;
 
 /**
- * The headers that RabbitMQ gives a message that is refused, for tools that look at them.
+ * Headers as RabbitMQ writes them to a rejected message, for tools that read them.
  *
  * Source: scenario `nack` in `tests/vectors/rabbitmq_broker.json`.
  *
- * @param queueName The queue that it came from.
+ * @param queueName The queue of the message.
  * @param now Milliseconds since the epoch.
  */
 export function deadLetterHeaders(queueName: string, now: number): Uint8Array {
@@ -39,33 +39,32 @@ export function deadLetterHeaders(queueName: string, now: number): Uint8Array {
 
 /** Dependencies of a {@linkcode DeadLetterStore}. */
 export interface DeadLetterStoreOptions {
-  /** Tells when to try again. */
   readonly clock: Clock;
   /** Sends dead letters. */
   readonly confirmedPublisher: PublisherPool;
-  /** The queue that messages are delivered from. */
+  /** The queue of the messages. */
   readonly queueName: string;
-  /** True if it is not worth while to try again. */
+  /** True if the consumer is closed, so that retries end. */
   readonly isClosed: () => boolean;
 }
 
 /**
- * Stores the messages of a consumer that failed for good.
+ * Stores dead letters of a consumer.
  *
- * It tries as long as the consumer has them: if it gave up, all that the consumer has would be
- * delivered again, and on a quorum queue come closer to its delivery limit.
+ * It retries as long as their deliveries are open: if it gave up, all messages of the consumer would be
+ * delivered again, and on a quorum queue come closer to the delivery limit.
  */
 export class DeadLetterStore {
   readonly #options: DeadLetterStoreOptions;
-  /** Number of messages that are tried again and again. */
+  /** Number of messages that are being retried. */
   #waiting = 0;
 
-  /** @param options The queue, and how to send. */
+  /** @param options The queue, and the publisher. */
   constructor(options: DeadLetterStoreOptions) {
     this.#options = options;
   }
 
-  /** As {@linkcode publishDeadLetter}, and again while RabbitMQ does not store it. */
+  /** As {@linkcode publishDeadLetter}, retried while RabbitMQ does not store it. */
   async store(delivery: RabbitmqDelivery, headers: Uint8Array): Promise<boolean> {
     const { clock, confirmedPublisher, queueName, isClosed } = this.#options;
     let isWaiting = false;
@@ -98,14 +97,14 @@ export class DeadLetterStore {
 }
 
 /**
- * Puts a message that failed on its dead letter queue. It is not sent again once its delivery is
- * lost: RabbitMQ delivers it again, and then it has another end.
+ * Publishes a message to its dead letter queue. It is not retried once its delivery is lost, since
+ * RabbitMQ delivers it again.
  *
- * @param confirmedPublisher Sends it.
- * @param queueName The queue that it was delivered from.
+ * @param confirmedPublisher The publisher.
+ * @param queueName The queue of the message.
  * @param delivery The message.
  * @param headers From {@linkcode deadLetterHeaders}.
- * @returns Whether it is there; if not, RabbitMQ takes it in no form, not even as it was delivered.
+ * @returns False if RabbitMQ rejects it in any form, even as it was delivered.
  * @throws {BrokerConnectionError} If the server cannot be reached, or does not confirm it.
  */
 async function publishDeadLetter(

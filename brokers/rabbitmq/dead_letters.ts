@@ -7,15 +7,14 @@ import type { RabbitmqSession } from "./session.ts";
 import { explain } from "./errors.ts";
 
 /**
- * Reads the dead letters of a queue in their order: as many as are there at the beginning.
+ * Reads the dead letters of a queue in order, as many as there are at the beginning.
  *
- * They are fetched without being acknowledged, so no other consumer gets them. When the reading
- * ends, or the connection is lost, those that are left go back to where they were.
+ * They are fetched without acknowledgement, so that no other consumer receives them. When the reading
+ * ends, or the connection is lost, the remaining ones return to their places.
  *
  * @param session The broker.
  * @param queueName The queue.
- * @param options How many are read before the first one of them is given, and when all are
- *   settled that are going to be.
+ * @param options Number of dead letters per page, and a function that waits for pending settlements.
  */
 export async function* readDeadLetters(
   session: RabbitmqSession,
@@ -34,8 +33,8 @@ export async function* readDeadLetters(
       const page: Delivered[] = [];
       while (page.length < Math.min(pageSize, left)) {
         const raw = await reading.ask(purpose, (channel) => channel.get(source));
-        if (raw === false) break; // somebody else has the others
-        // What the declaration of a quorum queue says of its length may be seconds old.
+        if (raw === false) break; // another reader has the others
+        // Not from the declaration: for a quorum queue, that count may be seconds old.
         if (left === Infinity) left = 1 + (raw.fields.messageCount ?? 0);
         page.push(raw);
       }
@@ -72,7 +71,7 @@ class Reading {
     channel.on("close", () => this.#hasEnded = true);
   }
 
-  /** Asks the server something. */
+  /** Calls a method of the channel, and explains its errors. */
   async ask<T>(purpose: string, question: (channel: Channel) => Promise<T>): Promise<T> {
     try {
       return await question(this.#channel);
@@ -81,7 +80,7 @@ class Reading {
     }
   }
 
-  /** Shows a dead letter. */
+  /** Converts a delivery to a dead letter. */
   letter(raw: Delivered): StoredDeadLetter {
     const { content, properties } = raw;
     return {
@@ -104,16 +103,16 @@ class Reading {
     };
   }
 
-  /** Gives back what is left. */
+  /** Requeues the remaining ones, and closes the channel. */
   async end(source: string): Promise<void> {
     const isOpen = !this.#hasEnded;
     this.#hasEnded = true;
     if (!isOpen) return;
     try {
       this.#channel.nackAll(true);
-      await this.#channel.checkQueue(source); // answered when they are back
+      await this.#channel.checkQueue(source); // its reply comes after they were requeued
     } catch {
-      return; // the server gives them back when the channel is gone
+      return; // the server requeues them when the channel is closed
     }
     await closeChannel(this.#channel);
   }
@@ -138,7 +137,7 @@ class Reading {
 }
 
 /**
- * When a message was refused, in milliseconds: RabbitMQ notes the second.
+ * Time at which a message was rejected, in milliseconds, of which RabbitMQ stores whole seconds.
  *
  * Source: scenario `nack` in `tests/vectors/rabbitmq_broker.json`.
  */

@@ -4,29 +4,29 @@ import { etaOf, type RabbitmqDelivery } from "./delivery.ts";
 import { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
 import { noteName, rungFor, SHORTEST_WAY } from "./rungs.ts";
 
-/** Milliseconds between two attempts to make room: looking through all that is held is dear. */
+/** Milliseconds between two attempts to make room: each visits all held messages. */
 const ROOM_INTERVAL = 50;
 
-/** A message that waits here for its time. */
+/** A message that is held until its eta. */
 interface Held {
   readonly delivery: RabbitmqDelivery;
   readonly eta: number;
 }
 
 /**
- * Takes delayed messages off a delay queue, and hands them out when they are due.
+ * Consumes a delay queue: messages are received when they are due.
  *
- * `queue.DQ` ─▶ due within seconds: held, until the timer ─▶ handed out, in order of eta
- *           └─▶ later: put on a rung of the ladder, which brings it back in time
+ * `queue.DQ` ─▶ due within seconds: held, until the timer ─▶ received, in order of eta
+ *           └─▶ later: published to a rung of the ladder, which returns it in time
  *
- * What is held counts against the prefetch. When that is used up, the latest of it leaves
- * for the ladder, so that a nearer one behind it can come.
+ * Held messages count against the prefetch. When that is used up, those with the latest etas go to the
+ * ladder, so that more urgent ones behind them can be delivered.
  */
 export class RabbitmqDelayConsumer extends RabbitmqConsumer {
   readonly #held: EtaHeap<Held> = new EtaHeap();
   #timer: Timer | undefined;
   #timerAt = Infinity;
-  /** When room may be made again. */
+  /** Timer of the next attempt to make room. */
   #roomTimer: Timer | undefined;
   #roomAt = -Infinity;
 
@@ -54,7 +54,7 @@ export class RabbitmqDelayConsumer extends RabbitmqConsumer {
     const { kind } = ladder;
     const rung = rungFor(this.queueName, left, kind);
     if (!ladder.isFresh(rung)) {
-      // If this fails, so does what comes next, which is what matters.
+      // If this fails, so does the republishing, which is retried.
       confirmedPublisher.publish(noteName(this.queueName, kind), "there is a ladder").catch(
         () => {},
       );
@@ -74,7 +74,7 @@ export class RabbitmqDelayConsumer extends RabbitmqConsumer {
     }, Math.max(0, this.#roomAt - clock.now()));
   }
 
-  /** Sends the later half of what is held on its way, as far as there is time for that. */
+  /** Republishes the later half of the held messages to the ladder, if their etas leave time for it. */
   #makeRoom(): void {
     const now = this.session.clock.now();
     const held = this.#held.drain();

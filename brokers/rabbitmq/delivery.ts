@@ -2,16 +2,16 @@ import type { Message } from "../../core/message.ts";
 import { MessageProxy } from "../../core/message_proxy.ts";
 import type { Delivered } from "./client.ts";
 
-/** A message as a RabbitMQ consumer handed it out. */
+/** A message delivered by a RabbitMQ consumer. */
 export class RabbitmqDelivery extends MessageProxy {
-  /** As amqplib gave it. */
+  /** The delivery of amqplib. */
   readonly raw: Delivered;
-  /** As it was delivered. */
+  /** The message as it was delivered, without later changes. */
   readonly delivered: Message;
-  /** Its neighbours among the open ones; only `UnacknowledgedDeliveries` sets them. */
+  /** Neighbours in the list of unsettled deliveries; only `UnacknowledgedDeliveries` sets them. */
   before: RabbitmqDelivery | undefined;
   after: RabbitmqDelivery | undefined;
-  /** True if it is among the open ones. */
+  /** True while it can be settled. */
   isOpen = false;
   /** The consumer that it was delivered to; only `ConsumerChannel` sets it. */
   user: unknown;
@@ -19,8 +19,8 @@ export class RabbitmqDelivery extends MessageProxy {
   /**
    * Wraps a message.
    *
-   * @param message What was delivered.
-   * @param raw The same as amqplib gave it.
+   * @param message The message.
+   * @param raw The delivery of amqplib.
    */
   constructor(message: Message, raw: Delivered) {
     super(message);
@@ -28,7 +28,7 @@ export class RabbitmqDelivery extends MessageProxy {
     this.delivered = message;
   }
 
-  /** True if it was settled, or its channel is gone. */
+  /** True if it was settled, or its channel was closed. */
   override get isLost(): boolean {
     return !this.isOpen;
   }
@@ -44,7 +44,7 @@ export class RabbitmqDelivery extends MessageProxy {
   }
 }
 
-/** When a message is due, in milliseconds since the epoch; 0 where it does not say. */
+/** When a message is due, in milliseconds since the epoch; 0 without an eta. */
 export function etaOf(message: Message): number {
   const eta = message.option("eta");
   return typeof eta === "number" && !Number.isNaN(eta) ? eta : 0;

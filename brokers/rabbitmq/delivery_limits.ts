@@ -6,38 +6,37 @@ import { mismatchOf, missingQueueOf } from "./errors.ts";
 const log = /* @__PURE__ */ getLogger("rabbitmq");
 
 /**
- * The delivery limits of the quorum queues of a broker that exist with another one than it
- * would give them.
+ * Quorum queues that exist with another delivery limit than the broker would declare.
  *
- * Such a queue works all the same, RabbitMQ cannot change its limit, and versions of this
- * library differ in it. So it is used as it is, with one warning.
+ * Such a queue works, RabbitMQ cannot change its limit, and versions of this library differ in it. So
+ * the queue is used as it is, and one warning is logged.
  */
 export class DeliveryLimits {
   readonly #found: Map<string, number | undefined> = new Map();
   readonly #warnedOf: Set<string> = new Set();
 
   /**
-   * Declares a queue with what it is to have, or, as far as its limit goes, has.
+   * Declares a queue, with its existing delivery limit if that is known to differ.
    *
-   * @param channel Where to declare it, inside of `RabbitmqConnection.control`.
+   * @param channel The channel, inside of `RabbitmqConnection.control`.
    * @param queueName The queue.
-   * @param wanted What it is to have.
-   * @returns How many messages are ready on it.
+   * @param wanted Arguments of the queue.
+   * @returns Number of ready messages.
    */
   async declare(channel: Channel, queueName: string, wanted: QueueArguments): Promise<number> {
     let args = wanted;
     if (this.#found.has(queueName)) {
-      await channel.checkQueue(queueName); // one that is gone is to have the limit wanted
+      await channel.checkQueue(queueName); // fails if it was deleted: then the wanted limit applies
       args = withDeliveryLimit(wanted, this.#found.get(queueName));
     }
     return (await channel.assertQueue(queueName, { durable: true, arguments: args })).messageCount;
   }
 
   /**
-   * Notes the limit that a queue has, or that it is gone, if that is why it could not be declared.
+   * Notes the existing limit of a queue, or that the queue is gone, if that is why a declaration failed.
    *
-   * @param error Why it could not.
-   * @returns Whether it was: then it can be declared now.
+   * @param error The error of the declaration.
+   * @returns True if it was, so that the declaration can be repeated.
    */
   learnFrom(error: unknown): boolean {
     const missing = missingQueueOf(error);
@@ -46,7 +45,7 @@ export class DeliveryLimits {
     if (mismatch?.argument !== DELIVERY_LIMIT) return false;
     const { queueName, wanted, found } = mismatch;
     const limit = toLimit(found);
-    if (toLimit(wanted) === limit) return false; // not what it looks like
+    if (toLimit(wanted) === limit) return false; // repeating it would not help
     this.#found.set(queueName, limit);
     if (this.#warnedOf.has(queueName)) return true;
     this.#warnedOf.add(queueName);
@@ -59,7 +58,7 @@ export class DeliveryLimits {
   }
 }
 
-/** Parses the value of the argument in RabbitMQ's error text; "none" where there is none. */
+/** Parses the value of the argument in RabbitMQ's error text, which is "none" without a limit. */
 function toLimit(text: string): number | undefined {
   return /^-?\d+$/.test(text) ? Number(text) : undefined;
 }

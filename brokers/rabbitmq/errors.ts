@@ -7,11 +7,11 @@ import {
 import { redactError } from "../../clients/redact.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
-/** Permanent refusals while a connection is opened. amqplib has only text. */
+/** Permanent errors of opening a connection, of which amqplib has only the text. */
 const REFUSAL = /\b(403|530)\b.*(ACCESS[-_]REFUSED|NOT[-_]ALLOWED)|NOT_ALLOWED|ACCESS[-_]REFUSED/;
 /**
- * Error text of amqplib when the server closed the connection as it was asked for a virtual host;
- * it leaves out why. The host may also be about to start, so this is tried again.
+ * Error text of amqplib when the server closes the connection on opening the virtual host, without the
+ * reason. It is retried, since the host may be starting.
  */
 const NO_VHOST = /Expected ConnectionOpenOk; got <ConnectionClose/;
 /** Error text of RabbitMQ: the queue exists with other arguments. */
@@ -23,10 +23,10 @@ const NO_QUEUE = /NOT_FOUND - no queue '([^']+)'/;
 /** Error text of RabbitMQ: the only node of a classic queue is down. */
 const NODE_AWAY = /home node '[^']*' of durable queue '([^']+)'.* is down or inaccessible/;
 
-/** Error text of RabbitMQ 3.10: it knows quorum queues, and they were never switched on. */
+/** Error text of RabbitMQ 3.10: the feature flag for quorum queues is off. */
 const NO_QUORUM = /of type 'rabbit_quorum_queue' .*feature flag is disabled/;
 
-/** The server refused a connection, and will again: wrong password, no such virtual host. */
+/** The server refused a connection for good: wrong password, no such virtual host. */
 export class ConnectionRefused extends ConnectionFailed {
   static {
     this.prototype.name = "ConnectionFailed";
@@ -36,10 +36,10 @@ export class ConnectionRefused extends ConnectionFailed {
 /**
  * Explains why no connection could be made.
  *
- * @param server Its name.
- * @param error What amqplib says.
- * @param advice What follows the reason.
- * @returns What to throw.
+ * @param server Name of the server.
+ * @param error The error of amqplib.
+ * @param advice Text after the reason.
+ * @returns The error to throw.
  */
 export function explainFailure(server: string, error: unknown, advice = ""): Error {
   if (error instanceof TypeError && error.cause !== undefined) return error; // amqplib is missing
@@ -63,9 +63,9 @@ export function explainFailure(server: string, error: unknown, advice = ""): Err
 /**
  * Explains why an operation on a connection failed.
  *
- * @param purpose What it was for: the end of "Cannot …".
- * @param error What amqplib says.
- * @returns What to throw.
+ * @param purpose Purpose of the operation: the end of "Cannot …".
+ * @param error The error of amqplib.
+ * @returns The error to throw.
  */
 export function explain(purpose: string, error: unknown): Error {
   if (error instanceof BrokerConnectionError || error instanceof TypeError) return error;
@@ -80,12 +80,12 @@ export function explain(purpose: string, error: unknown): Error {
 export interface Mismatch {
   readonly queueName: string;
   readonly argument: string;
-  /** Declared and existing value, as RabbitMQ puts it. */
+  /** Declared value, in RabbitMQ's words. `found` is the existing one. */
   readonly wanted: string;
   readonly found: string;
 }
 
-/** Tells how a queue differs from its declaration, if that is why an operation failed. */
+/** Parses how a queue differs from its declaration, if that is why an operation failed. */
 export function mismatchOf(error: unknown): Mismatch | undefined {
   const match = INEQUIVALENT.exec(errorMessage(causeOf(error)));
   if (match === null) return undefined;
@@ -108,12 +108,12 @@ export function unreachableQueueOf(error: unknown): string | undefined {
   return NODE_AWAY.exec(errorMessage(causeOf(error)))?.[1];
 }
 
-/** True if the server has closed a connection for quorum queues being switched off there. */
+/** True if the server has closed a connection because quorum queues are switched off. */
 export function lacksQuorumQueues(error: unknown): boolean {
   return NO_QUORUM.test(errorMessage(error));
 }
 
-/** Error of amqplib itself. */
+/** The error of amqplib inside of an error of this library. */
 function causeOf(error: unknown): unknown {
   return error instanceof BrokerConnectionError ? error.cause : error;
 }
@@ -123,25 +123,25 @@ function describeMismatch({ queueName, argument, wanted, found }: Mismatch): str
     `broker wants ${wanted}; use the same settings as its other users, or delete it`;
 }
 
-/** `the value '10' of type 'signedint'` as `10`, and so `'10'`. */
+/** Extracts `10` from `the value '10' of type 'signedint'`, or from `'10'`. */
 function plain(description: string): string {
   return /'([^']*)/.exec(description)?.[1] ?? description;
 }
 
-/** The code of a channel that the server closed, if it did: 404, 403, 406. */
+/** Reply code of a channel that the server closed, such as 404, 403 or 406. */
 export function replyCode(error: unknown): number | undefined {
   const { code } = (error ?? {}) as { code?: unknown };
   return typeof code === "number" ? code : undefined;
 }
 
-/** With what RabbitMQ closes a channel because of a message that it cannot store. */
+/** Reply code with which RabbitMQ closes a channel for a message that it cannot store. */
 export const PRECONDITION_FAILED = 406;
 
 /** Error text of RabbitMQ: the message is too large. */
 const TOO_LARGE = /message size \d+ (?:is )?larger than (?:configured )?max size (\d+)/;
 
 /**
- * The most bytes that a message may have, as the error of a channel tells.
+ * Parses the maximum of bytes in a message from the error of a channel.
  *
  * @returns The limit; `undefined` if the channel was closed for another reason.
  */
@@ -151,9 +151,9 @@ export function sizeLimitOf(error: unknown): number | undefined {
 }
 
 /**
- * Error for a message that RabbitMQ closes the channel for, whenever it is sent.
+ * Error for a message for which RabbitMQ always closes the channel.
  *
- * @param queueName Where it was to go.
+ * @param queueName Its queue.
  * @param length Its length in bytes.
  * @param error The error of the channel.
  */
@@ -168,8 +168,8 @@ export function rejected(queueName: string, length: number, error: unknown): Req
 /**
  * Error for a server that has confirmed nothing for too long.
  *
- * @param ms For how long.
- * @param reason Why it blocks publishing, if it does.
+ * @param ms The time.
+ * @param reason Why the server blocks publishers, if it does.
  */
 export function silentFor(ms: number, reason: string | undefined): ConnectionClosed {
   return new ConnectionClosed(

@@ -4,13 +4,13 @@ import { Buffer } from "node:buffer";
 export type Field = string | number | Date | readonly Field[] | { readonly [name: string]: Field };
 
 /**
- * Writes a table of headers. Numbers are whole, dates have seconds.
+ * Encodes a table of headers. Numbers are integers, dates have a resolution of seconds.
  *
  * Source: "AMQP 0-9-1 Specification", 4.2.5.5, with the types that RabbitMQ's page
  * "AMQP 0-9-1 Errata" gives.
  *
  * @param table The headers.
- * @returns What stands on the wire, its length first.
+ * @returns The bytes, beginning with their length.
  */
 export function fieldTable(table: Readonly<Record<string, Field>>): Buffer {
   const parts: Buffer[] = [];

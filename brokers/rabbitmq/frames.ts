@@ -26,31 +26,31 @@ const PERSISTENT = 2;
 const HAS_HEADERS = 1 << 13;
 const HAS_DELIVERY_MODE = 1 << 12;
 const HAS_PRIORITY = 1 << 11;
-/** Payload of the header frame without properties: class, weight, body size, flags. */
+/** Length of the header frame's payload without properties: class, weight, body size, flags. */
 const HEADER_LENGTH = 14;
 
 /**
- * Writes messages as frames of AMQP 0-9-1, many into one piece of memory.
+ * Writes messages as frames of AMQP 0-9-1, many into one buffer.
  *
- * amqplib makes six small buffers of each message and passes them through two streams,
- * which takes several times as long; and it cannot leave out the headers, as Python does.
+ * amqplib makes six small buffers of each message and passes them through two streams, which takes
+ * several times as long; and it cannot omit the headers, as Python does.
  *
  * Source: "AMQP 0-9-1 Specification", 4.2 and 1.8.3.3; `tests/vectors/rabbitmq_broker.json`.
  */
 export class PublishFrames {
   readonly #channel: number;
   readonly #isMandatory: boolean;
-  /** The longest payload of a frame. */
+  /** Maximum length of a frame's payload. */
   readonly #frameMax: number;
-  /** The method frame for each queue. */
+  /** Cache of the method frames by queue. */
   readonly #methods: Map<string, Buffer> = new Map();
 
   /**
-   * Stores what all frames of a channel have in common.
+   * Stores the common fields of all frames of a channel.
    *
    * @param channel Its number.
-   * @param frameMax The longest frame that the server takes.
-   * @param isMandatory Whether the server is to return what it finds no queue for.
+   * @param frameMax Maximum length of a frame.
+   * @param isMandatory True to have the server return messages without a queue.
    */
   constructor(channel: number, frameMax: number, isMandatory: boolean) {
     this.#channel = channel;
@@ -58,7 +58,7 @@ export class PublishFrames {
     this.#isMandatory = isMandatory;
   }
 
-  /** Number of bytes `write` takes for a message. */
+  /** Number of bytes that `write` writes for a message. */
   size({ queueName, length, priority, headers }: Content): number {
     const frames = length <= this.#frameMax ? +(length > 0) : Math.ceil(length / this.#frameMax);
     return this.#method(queueName).length + OVERHEAD + HEADER_LENGTH + 1 +
@@ -68,9 +68,9 @@ export class PublishFrames {
   /**
    * Writes a message.
    *
-   * @param target Has room for it.
-   * @param start Where to begin.
-   * @returns Where it ends.
+   * @param target A buffer with room for it.
+   * @param start Offset of its first byte.
+   * @returns Offset after its last byte.
    */
   write(target: Buffer, start: number, content: Content): number {
     const method = this.#method(content.queueName);
@@ -105,7 +105,7 @@ export class PublishFrames {
     let at = start;
     if (length > 0 && length <= this.#frameMax) {
       at = this.#writeStart(target, at, BODY, length);
-      // ASCII is copied as it is, which is faster.
+      // ASCII is written as Latin-1, which is faster.
       if (typeof body === "string") {
         target.write(body, at, body.length === length ? "latin1" : "utf8");
       } else target.set(body, at);
@@ -142,7 +142,7 @@ export class PublishFrames {
       let at = this.#writeStart(frame, 0, METHOD, payload);
       at = frame.writeUInt16BE(CLASS_BASIC, at);
       at = frame.writeUInt16BE(METHOD_PUBLISH, at);
-      at += 3; // a field of no use, and the name of the default exchange: none
+      at += 3; // a reserved field, and the empty name of the default exchange
       frame[at++] = name.length;
       frame.set(name, at);
       at += name.length;

@@ -1,9 +1,9 @@
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
 import { consumersOf, sumOfReturned } from "./consumer_registry.ts";
 
-/** A queue whose end is waited for. */
+/** A queue to check. */
 export interface CheckedQueue {
-  /** Name of the server that it is on, which may change. */
+  /** Name of its server, which may change. */
   server(): string;
   readonly queueName: string;
   /** Counts its messages. */
@@ -11,11 +11,11 @@ export interface CheckedQueue {
 }
 
 /**
- * Checks whether nothing is on a queue, nor in the hands of this process.
+ * Checks whether a queue is empty, and no consumer of this process has messages of it in flight.
  *
  * @param queue The queue.
- * @param last How many messages had been given back at the last check. RabbitMQ may count
- *   before it takes those back, so there must be none between two checks.
+ * @param last Number of requeued messages at the last check. RabbitMQ may count before it has requeued
+ *   them, so that there must be none between two checks.
  */
 export async function isIdle(
   { server, queueName, count }: CheckedQueue,
@@ -28,10 +28,10 @@ export async function isIdle(
   const isQuiet = returned === last.returned;
   last.returned = returned;
   if (before.ready + before.delayed > 0) return false;
-  // What RabbitMQ has sent may be on its way to them.
+  // Messages that RabbitMQ has sent may not have arrived.
   await Promise.all(consumers.map((consumer) => consumer.caughtUp().catch(() => {})));
   if (consumers.some(({ inFlight }) => inFlight > 0)) return false;
-  // What one of them had may have led to another message, stored before the first was settled.
+  // A message that was settled meanwhile may have enqueued another one before.
   const after = await count();
   const present = consumersOf(server(), names);
   return after.ready + after.delayed === 0 && isQuiet && sumOfReturned(present) === returned &&

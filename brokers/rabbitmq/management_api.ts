@@ -1,10 +1,11 @@
 import { redactUrl } from "../../clients/redact.ts";
 import { ConnectionFailed } from "../../core/errors.ts";
 
-/** Queues of one page, and the most pages. */
+/** Number of queues in a page. */
 const PAGE_SIZE = 100;
+/** Maximum of pages in a list. */
 const MOST_PAGES = 20;
-/** Milliseconds that an answer may take. */
+/** Timeout of a request, in milliseconds. */
 const TIMEOUT = 5_000;
 
 /** Numbers of messages of a queue. */
@@ -22,8 +23,8 @@ export interface QueueList {
 }
 
 /**
- * The HTTP API of RabbitMQ's management plugin. It asks for totals alone, a hundred queues at a time:
- * with statistics a list takes the server a hundred times as long.
+ * Client of the HTTP API of RabbitMQ's management plugin. It requests totals only, for a hundred queues
+ * at a time: with statistics, a list takes the server a hundred times as long.
  */
 export class ManagementApi {
   readonly #base: URL;
@@ -77,8 +78,8 @@ export class ManagementApi {
   }
 
   /**
-   * When the first message of a queue was sent, in milliseconds since the epoch; `undefined` if no
-   * message is there, or its sender has not said.
+   * Reads when the first message of a queue was sent, in milliseconds since the epoch; `undefined` if the
+   * queue is empty, or the message has no timestamp.
    */
   async headSince(queueName: string, signal: AbortSignal | undefined): Promise<number | undefined> {
     const path = `api/queues/${this.#vhost}/${encodeURIComponent(queueName)}`;

@@ -9,51 +9,52 @@ const log = /* @__PURE__ */ getLogger("rabbitmq");
 
 /** Prefix of the keys of marks; the id of the message follows. */
 const MARK_PREFIX = "begun/";
-/** Milliseconds after which a mark is forgotten: a day. */
+/** Milliseconds after which a mark expires: a day. */
 const MARK_TTL = 86_400_000;
 
-/** A mark, as the control store keeps it. */
+/** A mark in the control store. */
 interface Mark {
-  /** Number of workers that died while the message ran under a mark. */
+  /** Number of workers that died while the message was marked. */
   readonly deaths: number;
+  /** Notes of those workers. */
   readonly notes: string;
-  /** The broker that runs the message, and what it says of itself; none that it does not run. */
+  /** Id of the broker that runs the message, while it runs. */
   readonly by?: string;
+  /** Note of its worker. */
   readonly note?: string;
 }
 
-/** Means of a {@linkcode Marks}. */
+/** Options of {@linkcode Marks}. */
 export interface MarksOptions {
   readonly control: ControlStore;
   readonly clock: Clock;
-  /** Tells this broker from all others. */
+  /** Unique among the brokers that share the control store. */
   readonly brokerId: string;
 }
 
 /**
- * Marks of the messages of one consumer that RabbitMQ had delivered before: to a worker that died,
- * or that gave them back. RabbitMQ does not tell which; a mark that was left does.
+ * Marks of redelivered messages of one consumer. They were delivered before to a worker that died, or
+ * that requeued them; RabbitMQ does not tell which, but a mark that was not removed does.
  *
- * A death counts for each message whose mark a dead worker left. The next worker that begins the
- * message finds it.
+ * The next worker that begins a message finds the mark of a dead worker, and counts a death.
  */
 export class Marks {
   readonly #options: MarksOptions;
   readonly #marked: Map<RabbitmqDelivery, Mark> = new Map();
 
-  /** @param options The control store, and the name of this broker. */
+  /** @param options The control store, and the id of this broker. */
   constructor(options: MarksOptions) {
     this.#options = options;
   }
 
-  /** True if some message is marked. */
+  /** True if a message is marked. */
   get isUsed(): boolean {
     return this.#marked.size > 0;
   }
 
   /**
-   * Marks messages that are about to start. One that turns out to have had a worker die is noted
-   * as such, and not marked: it is to begin again, alone.
+   * Marks messages that are about to start. One with a death that was not known before is not marked: it
+   * will begin again, in isolation.
    *
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
@@ -75,12 +76,12 @@ export class Marks {
     for (const [i, delivery] of deliveries.entries()) this.#marked.set(delivery, marks[i]!);
   }
 
-  /** Removes what is noted of messages that are settled. */
+  /** Removes the entries of settled messages. */
   async settled(deliveries: readonly MessageProxy[]): Promise<void> {
     await this.#change(deliveries, () => null);
   }
 
-  /** Ends the marks of messages that are given back. */
+  /** Removes the marks of requeued messages. */
   async returned(deliveries: Iterable<MessageProxy>): Promise<void> {
     await this.#change(
       [...deliveries],
@@ -88,7 +89,7 @@ export class Marks {
     );
   }
 
-  /** Ends all marks: what was delivered is lost, and this worker lives. */
+  /** Removes all marks: the deliveries were lost, but this worker is alive. */
   async lost(): Promise<void> {
     await this.returned(this.#marked.keys());
   }
@@ -109,7 +110,7 @@ export class Marks {
     try {
       await this.#options.control.change(changes);
     } catch (error) {
-      // It expires. Until then a death may be counted that was none.
+      // The marks expire. Until then, a death may be counted by mistake.
       log.warn("Failed to record that messages have finished, {messageId} among them: {reason}", {
         ...about(deliveries[0]!, error),
         count: changes.length,
@@ -117,7 +118,7 @@ export class Marks {
     }
   }
 
-  /** Reads a mark. One that another broker left is that of a worker that died. */
+  /** Reads a mark. One of another broker is that of a dead worker, and counts as a death. */
   async #read({ messageId }: RabbitmqDelivery): Promise<{ deaths: number; notes: string }> {
     const key = MARK_PREFIX + messageId;
     const mark = toMark((await readEntry(this.#options.control, key))?.value);
@@ -128,7 +129,7 @@ export class Marks {
   }
 }
 
-/** Reads an entry; what is none counts as no mark. */
+/** Parses an entry. Any other value counts as no mark. */
 function toMark(value: ControlJson | undefined): Mark {
   const mark = value as Partial<Mark> | null | undefined;
   return {

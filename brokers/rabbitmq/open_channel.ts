@@ -1,42 +1,42 @@
 import { type Channel, createChannel, type Model } from "./client.ts";
 
-/** Milliseconds that it may take to open a channel while the server says nothing else. */
+/** Milliseconds to open a channel while the server sends nothing else. */
 const LONGEST_OPENING = 3_000;
-/** Number of checks: a process that stood still hears of everything by the next look. */
-const LOOKS = 2;
+/** Number of checks: after the event loop was blocked, the next one sees all replies. */
+const CHECKS = 2;
 
 /** Options for {@linkcode openChannel}. */
 export interface OpenChannelOptions {
-  /** True if the server is to confirm what is published on it. */
+  /** True to have the server confirm messages on it. */
   readonly isConfirmed: boolean;
-  /** Returns true if the server is there, and means to read. */
+  /** True if the connection is up, and the server does not block it. */
   isReading(): boolean;
-  /** Returns a number that changes whenever the server says something else that shows that it reads. */
+  /** Returns a number that changes with other replies, which show that the server reads. */
   heard(): number;
 }
 
 /**
- * Opens a channel, or drops a connection that is not read: RabbitMQ reads nothing from one while
- * one of its channels has too much to process, because it waits for the leader of a queue.
+ * Opens a channel, or drops a connection that the server does not read: RabbitMQ stops reading while a
+ * channel has too much to process, for example because it waits for the leader of a queue.
  *
  * @param model The connection.
- * @param options How to open it.
+ * @param options Kind of channel, and signs that the server reads.
  */
 export async function openChannel(
   model: Model,
   { isConfirmed, isReading, heard }: OpenChannelOptions,
 ): Promise<Channel> {
   let last = heard();
-  let silentLooks = 0;
-  const look = () => {
+  let silentChecks = 0;
+  const check = () => {
     const now = heard();
-    silentLooks = now === last && isReading() ? silentLooks + 1 : 0;
+    silentChecks = now === last && isReading() ? silentChecks + 1 : 0;
     last = now;
-    if (silentLooks < LOOKS) return;
+    if (silentChecks < CHECKS) return;
     const reason = `no channel was opened, and nothing confirmed, for ${LONGEST_OPENING} ms`;
     model.connection.stream.destroy(new Error(reason));
   };
-  const timer = setInterval(look, LONGEST_OPENING / LOOKS);
+  const timer = setInterval(check, LONGEST_OPENING / CHECKS);
   try {
     return await createChannel(model, isConfirmed);
   } finally {

@@ -13,38 +13,36 @@ import {
 /** Options for {@linkcode RabbitmqBroker}. Times are in milliseconds. */
 export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
   /**
-   * True if `send` waits until RabbitMQ has the message safe. Without, it is fast and loose: what
-   * is under way when a connection is lost is lost with it, and so is what goes to a queue that was
-   * deleted.
+   * True if `send` waits until RabbitMQ has confirmed the message. Without, sending is faster, but
+   * messages are lost that were sent just before a connection is lost, or to a queue that was deleted.
    *
    * @default {true}
    */
   confirmDelivery?: boolean;
   /**
-   * Makes queues with priorities from 0 to this, 255 at most; messages say theirs by
-   * `brokerPriority`, higher goes first. RabbitMQ advises 10 or fewer. Peers of a queue must
-   * agree on it.
+   * Declares queues with priorities from 0 to this, 255 at most. Messages with a higher `brokerPriority`
+   * are delivered first. RabbitMQ advises 10 or fewer. All programs that share a queue must use the same.
    *
    * @default {undefined} Queues have no priorities.
    */
   maxPriority?: number;
   /**
    * Type of the queues. Quorum queues are replicated in a cluster, need RabbitMQ 3.10,
-   * and cannot be shared with Python, which knows none.
+   * and cannot be shared with Python, which declares classic ones.
    *
    * @default {"classic"}
    */
   queueType?: QueueType;
   /**
-   * Number of times a message of a quorum queue may be given to a worker that neither acknowledges
-   * nor refuses it, before it becomes a dead letter. Each stop of a worker counts, too.
+   * Number of times that a message of a quorum queue may be delivered to a worker that neither
+   * acknowledges nor rejects it, before it is dead-lettered. Each stop of a worker counts, too.
    *
-   * @default {undefined} What RabbitMQ does by itself: any number before 4.0, 20 since.
+   * @default {undefined} The default of RabbitMQ: unlimited before 4.0, 20 since.
    */
   deliveryLimit?: number;
   /**
-   * In half of this time each side gives a sign of life. A connection on which RabbitMQ is
-   * silent for a quarter longer than this time counts as lost. Rounded up to seconds; 0 turns it
+   * Heartbeat timeout: each side sends a frame in half of this time. A connection on which RabbitMQ is
+   * silent for a quarter longer than this time counts as lost. Rounded up to seconds; 0 turns heartbeats
    * off. An actor that blocks the event loop for longer than this time loses its connection,
    * and its message is delivered again.
    *
@@ -52,8 +50,7 @@ export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
    */
   heartbeat?: number;
   /**
-   * Time-out of one attempt to connect to one address, from the first packet until
-   * RabbitMQ has let the user in.
+   * Timeout of one attempt to connect to one address, until RabbitMQ has authenticated the user.
    *
    * @default {3_000}
    */
@@ -66,18 +63,18 @@ export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
    */
   blockedTimeout?: number;
   /**
-   * Value of `consumer_timeout` on the server: after this time RabbitMQ takes a message back that
-   * was delivered and not settled, and closes the channel. Clients are not told. A worker gives
-   * back what it has fetched and cannot begin within a quarter of it, and warns of actors that
-   * may run for longer. `Infinity` where it is switched off.
+   * Value of `consumer_timeout` on the server, which clients cannot read: after this time RabbitMQ
+   * requeues a message that was delivered and not settled, and closes the channel. A worker requeues
+   * prefetched messages that it cannot begin within a quarter of it, and warns of actors that may run for
+   * longer. `Infinity` if it is switched off.
    *
    * @default {1_800_000} 30 minutes, as RabbitMQ's.
    */
   consumerTimeout?: number;
   /**
-   * Retention time of dead letters. Peers of a queue must agree on it.
+   * Retention time of dead letters. All programs that share a queue must use the same.
    *
-   * @default {604_800_000} 7 days, or what `dramatiq_dead_message_ttl` says.
+   * @default {604_800_000} 7 days, or the value of `dramatiq_dead_message_ttl`.
    */
   deadMessageTtl?: number;
   /**
@@ -91,7 +88,7 @@ export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
    * Address of the HTTP API of RabbitMQ's management plugin, for inspectors: `http://host:15672`.
    * User and password are those for AMQP unless it names others.
    *
-   * @default {undefined} Inspectors tell what AMQP tells.
+   * @default {undefined} Inspectors report only what AMQP provides.
    */
   managementUrl?: string | URL;
 }
@@ -107,7 +104,7 @@ export interface QueueSettings {
   readonly deadMessageTtl: number;
 }
 
-/** Options that are checked and complete. */
+/** Checked options, with defaults filled in. */
 export interface CheckedOptions extends QueueSettings {
   /** Servers, in order of preference. */
   readonly sources: readonly RabbitmqSource[];
@@ -134,7 +131,7 @@ const KNOWN_OPTIONS: KnownOptions<RabbitmqBrokerOptions> = {
   deadMessageTtl: true,
   managementUrl: true,
 };
-/** Names of peers for what is an option, or a part of one, here. */
+/** Options of other libraries, and those that replace them here. */
 const OTHER_SPELLINGS = {
   host: "url, or connection.hostname",
   port: "url, or connection.port",
@@ -144,14 +141,14 @@ const OTHER_SPELLINGS = {
   blockedConnectionTimeout: "blockedTimeout",
 };
 
-/** Largest 32-bit number of milliseconds: RabbitMQ takes no longer times. */
+/** Largest 32-bit number of milliseconds, the longest time that RabbitMQ accepts. */
 const LONGEST_TIME = 2 ** 32 - 1;
 
 /**
  * Checks the options of a broker.
  *
- * @param options What the user gave.
- * @returns What it means.
+ * @param options The user's options.
+ * @returns The options with defaults.
  * @throws {TypeError} If an option is of the wrong type, or two of them contradict.
  * @throws {RangeError} If a number is out of range.
  */

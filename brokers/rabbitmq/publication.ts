@@ -6,25 +6,25 @@ import type { Message } from "../../core/message.ts";
 import type { Content } from "./frames.ts";
 
 /**
- * The most bytes of a message that may be sent together with others before the server has
- * stored any as large. For a message that it finds too large it closes the channel, unconfirmed
- * messages before it are sent again, and so may be there twice.
+ * Maximum of bytes of a message that is sent together with others, until the server has stored a larger
+ * one. For a message that is too large it closes the channel; then unconfirmed messages before it are
+ * sent again, and may be stored twice.
  */
 export const UNPROVEN_LENGTH: number = 64 * 1024;
 
 /** Receiver of the outcome of a publication. */
 export interface Sender {
-  /** It is stored. */
+  /** Called when the message is stored. */
   stored(): void;
-  /** It is not, or at least that is not known. */
+  /** Called when it is not, or that is unknown. */
   failed(error: Error): void;
-  /** True if it is still to be sent; asked each time it is about to be. @default Yes. */
+  /** Called each time before it is sent: true if that is still needed. @default Always. */
   isNeeded?(): boolean;
 }
 
-/** Tells when all messages of one call are stored, or what became of them instead. */
+/** The outcome of all messages of one call. */
 export class Receipt implements Sender {
-  /** Resolves when all are stored. Fails when all have ended and some of them are not. */
+  /** Resolves when all are stored. Rejects when all have an outcome, and some of them failed. */
   readonly promise: Promise<void>;
   readonly isNeeded?: () => boolean;
   #left: number;
@@ -36,8 +36,8 @@ export class Receipt implements Sender {
   /**
    * Makes the receipt of a call.
    *
-   * @param count How many messages it is for.
-   * @param isNeeded Whether they are still to be sent.
+   * @param count Number of messages.
+   * @param isNeeded True while they still need to be sent.
    */
   constructor(count: number, isNeeded?: () => boolean) {
     this.#left = count;
@@ -48,13 +48,13 @@ export class Receipt implements Sender {
     });
   }
 
-  /** One message is stored. */
+  /** Notes a stored message. */
   stored(): void {
     this.#isPartStored = true;
     this.#settled();
   }
 
-  /** One is not. */
+  /** Notes a failed message. */
   failed(error: Error): void {
     this.#errors ??= [];
     this.#errors.push(error);
@@ -69,7 +69,7 @@ export class Receipt implements Sender {
   }
 }
 
-/** A message on its way to the server. */
+/** A message that is being published. */
 export class Publication implements Content {
   readonly queueName: string;
   readonly body: Encoded;
@@ -79,23 +79,23 @@ export class Publication implements Content {
   readonly sender: Sender;
   /** When it was added, by `performance.now()`. */
   waitsSince = 0;
-  /** True if it was written, and may have been stored although the server has not said so. */
+  /** True if it was written, and may have been stored without a confirmation. */
   isWritten = false;
-  /** True if the server closed a channel that it was under way on, perhaps because of it. */
+  /** True if the server closed a channel on which it was unconfirmed, perhaps because of it. */
   isSuspect = false;
-  /** True if there was no queue for it. */
+  /** True if the server has returned it: there is no such queue. */
   isReturned = false;
-  /** Number of times there was no queue for it, or the server closed its channel. */
+  /** Number of times that it was returned, or the server closed its channel. */
   refusals = 0;
   /** When the server first refused it, by `performance.now()`. */
   refusedSince: number | undefined = undefined;
 
   /**
-   * Makes it ready to be sent.
+   * Makes a publication.
    *
-   * @param queueName Where it goes.
-   * @param body What it says.
-   * @param sender Who hears of it.
+   * @param queueName The queue.
+   * @param body The encoded message.
+   * @param sender Receives the outcome.
    * @param priority Its priority, if it has one.
    * @param headers Its headers, if it has any.
    */
@@ -116,12 +116,11 @@ export class Publication implements Content {
 }
 
 /**
- * Makes a message ready to be sent to its queue.
+ * Makes the publication of a message to its queue.
  *
  * @param message The message.
- * @param priority The priority that it is to have, if any.
- * @param receipt Hears of it.
- * @returns What to send.
+ * @param priority Its priority, if any.
+ * @param receipt Receives the outcome.
  * @throws {RangeError} If AMQP has no such priority.
  * @throws {TypeError} If it cannot be encoded.
  */
@@ -141,9 +140,9 @@ export function publicationOf(
 }
 
 /**
- * Makes the error of each message: whether it was written differs from one to the next.
+ * Makes the errors of failed messages, which differ in whether the message was written.
  *
- * @param error Why messages are given up.
+ * @param error The error.
  */
 export function byDelivery(error: Error): (publication: Publication) => Error {
   const written = withDelivery(error, "unknown");
@@ -152,10 +151,10 @@ export function byDelivery(error: Error): (publication: Publication) => Error {
 }
 
 /**
- * Gives up a message that the server does not take.
+ * Fails a message that the server does not accept.
  *
  * @param publication The message.
- * @param reason Why: the end of the error text.
+ * @param reason The end of the error text.
  */
 export function fail({ queueName, isWritten, sender }: Publication, reason: string): void {
   sender.failed(

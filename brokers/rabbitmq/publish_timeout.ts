@@ -1,41 +1,41 @@
-/** Publisher, as a {@linkcode PublishTimeout} sees it. */
+/** The publisher of a {@linkcode PublishTimeout}. */
 export interface TimedPublisher {
-  /** True if messages wait or are under way. */
+  /** True if messages wait, or are unconfirmed. */
   readonly isBusy: boolean;
-  /** True if the server is there; one that is unavailable is waited for elsewhere. */
+  /** True if the connection is up. Outages have a timeout of their own. */
   readonly isUp: boolean;
-  /** A number that changes with everything the server confirms. */
+  /** A number that changes with each confirmation. */
   readonly progress: number | undefined;
-  /** When the first message was added, by `performance.now()`. */
+  /** When the oldest message was added, by `performance.now()`. */
   readonly oldest: number;
-  /** Gives up what was added by then. */
+  /** Fails messages that were added by then. */
   giveUp(addedBefore: number): void;
 }
 
 /**
- * Gives messages up that a server which confirms nothing at all has had for too long: each at
- * its own time, between once and twice the limit after the last confirmation.
+ * Fails messages if the server confirms nothing at all: each at its own time, between once and twice the
+ * limit after the last confirmation.
  */
 export class PublishTimeout {
   readonly #publisher: TimedPublisher;
   readonly #limit: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #progress: number | undefined;
-  /** When the server was last known to do something, by `performance.now()`. */
+  /** Time of the last confirmation or reply, by `performance.now()`. */
   #heardAt = 0;
 
   /**
-   * Stores what to watch.
+   * Watches nothing yet.
    *
-   * @param publisher What is watched.
-   * @param limit Milliseconds.
+   * @param publisher The publisher.
+   * @param limit Milliseconds without a confirmation.
    */
   constructor(publisher: TimedPublisher, limit: number) {
     this.#publisher = publisher;
     this.#limit = limit;
   }
 
-  /** Watches until nothing is under way. Cheap when it does so already. */
+  /** Watches until no message is unconfirmed. Cheap if it does so already. */
   start(): void {
     if (this.#timer !== undefined) return;
     this.heard();
@@ -43,12 +43,12 @@ export class PublishTimeout {
     this.#watchFor(this.#limit);
   }
 
-  /** Notes that the server has done something. */
+  /** Notes a reply of the server. */
   heard(): void {
     this.#heardAt = performance.now();
   }
 
-  /** Watches no more. */
+  /** Stops watching. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -57,14 +57,14 @@ export class PublishTimeout {
   #watchFor(ms: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      if (this.#publisher.isBusy) this.#look();
+      if (this.#publisher.isBusy) this.#check();
       if (!this.#publisher.isBusy || this.#timer !== undefined) return;
       const since = Math.max(this.#publisher.oldest, this.#heardAt);
       this.#watchFor(Math.max(1, since + this.#limit - performance.now()));
     }, ms);
   }
 
-  #look(): void {
+  #check(): void {
     const { isUp, progress } = this.#publisher;
     if (!isUp || progress !== this.#progress) {
       this.#progress = progress;

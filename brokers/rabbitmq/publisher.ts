@@ -14,41 +14,41 @@ import { Refusals } from "./refusals.ts";
 import type { Topology } from "./topology.ts";
 import { ConnectionRefused, replyCode, silentFor } from "./errors.ts";
 
-/** Milliseconds in which a server may come back before a message is given up. */
+/** Milliseconds of an outage after which a message fails. */
 const RETRY_TIMEOUT = 5_000;
-/** Number of attempts to connect before that. */
+/** Minimum of attempts to connect before that. */
 const ATTEMPTS = 5;
+
 /** Options of a {@linkcode Publisher}. */
 export interface PublisherOptions {
-  /** True if the server is to confirm what it has. */
+  /** True to have the server confirm messages. */
   readonly isConfirmed: boolean;
-  /** Milliseconds without a confirmation after which a message is given up. */
+  /** Milliseconds without a confirmation after which a message fails. */
   readonly blockedTimeout: number;
   /** Maximum of unconfirmed messages on a channel; a power of two. @default {16_384} */
   readonly window?: number;
-  /** A message is stored. */
+  /** Called when a message is stored. */
   onStored?(queueName: string): void;
-  /** A queue holds up messages to others. */
+  /** Called when a queue blocks messages to others. */
   onStalled?(queueName: string): void;
-  /** Takes a message over if it is not to be sent here any more. */
+  /** Takes over a message that must be sent elsewhere. @returns True if it does. */
   divert?(publication: Publication): boolean;
 }
 
 /**
- * Sends messages to queues, in order, thousands at once: what is added in one turn of the
- * event loop is written together, and the server confirms many with one word.
+ * Publishes messages to queues, in order: all messages of one turn of the event loop are written
+ * together, thousands may be unconfirmed, and the server confirms many at once.
  *
- * waiting ─▶ under way ─▶ stored
+ * waiting ─▶ unconfirmed ─▶ stored
  *    ▲           │
  *    └───────────┴─ (connection lost, queue gone, refused) again, for a while ─▶ failed
  *
- * A queue that is not declared is declared first; meanwhile what comes after waits, so that
- * the order stays. While the server blocks the connection nothing is written. What the server
- * refuses is sent again on another channel: see {@linkcode Refusals}.
+ * A queue that is not declared is declared first, while later messages wait, to keep the order. While
+ * the server blocks the connection, nothing is written. Refused messages are sent again on another
+ * channel: see {@linkcode Refusals}.
  *
- * A message larger than any that the server has stored is sent alone, and so is each of those
- * that were under way when the server closed the channel for an unknown reason: then it is known
- * which message it rejects.
+ * A message larger than any that the server has stored is sent alone. So is each message that was
+ * unconfirmed when the server closed the channel for an unknown reason, to find out which one it rejects.
  */
 export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, TimedPublisher {
   readonly #connection: RabbitmqConnection;
@@ -65,13 +65,13 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
   #isScheduled = false;
   /** When the present turn was scheduled, by `performance.now()`. */
   #turnAt = 0;
-  /** The most bytes of a message that the server is known to store. */
+  /** Length of the largest message that the server has stored. */
   #provenLength = UNPROVEN_LENGTH;
-  /** Opens a channel, or declares a queue. */
+  /** The pending `#prepare`, which opens a channel or declares a queue. */
   #preparing: Promise<void> | undefined;
   readonly #timeout: PublishTimeout;
   readonly #idle: Notifier = new Notifier();
-  /** The next message, if its queue is declared and it may be sent beside what is under way. */
+  /** Takes the next message, if its queue is declared and it may be sent beside unconfirmed ones. */
   readonly #take = (): Publication | undefined => {
     const next = this.#next;
     if (next === undefined || !this.#topology.isDeclared(next.queueName)) return undefined;
@@ -87,19 +87,19 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     connection.onUnblocked(() => this.roomMade());
   }
 
-  /** Sends a message; its sender hears what becomes of it. */
+  /** Sends a message; its sender receives the outcome. */
   add(publication: Publication): void {
     this.#waiting.push(publication);
     this.#schedule();
     publication.waitsSince = this.#turnAt;
   }
 
-  /** Resolves when nothing is on its way. */
+  /** Resolves when no messages wait or are unconfirmed. */
   async emptied(): Promise<void> {
     while (this.isBusy) await this.#idle.next();
   }
 
-  /** Sends nothing any more. What is on its way fails. */
+  /** Closes the channels. Messages that wait or are unconfirmed fail. */
   async close(): Promise<void> {
     this.#timeout.stop();
     this.#refusals.stop();
@@ -107,14 +107,14 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     await this.#channels.close();
   }
 
-  /** The channel may have room again. */
+  /** Called when a channel may have room again. */
   roomMade(): void {
     this.#channels.tidy();
     if (this.#waiting.size > 0) this.#schedule();
     else this.#idle.notify();
   }
 
-  /** The server has a message safe. */
+  /** Called when the server has confirmed a message. */
   stored(publication: Publication): void {
     if (publication.length > this.#provenLength) this.#provenLength = publication.length;
     if (this.#refusals.goOn) this.#refusals.stored(publication);
@@ -122,20 +122,20 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     this.#options.onStored?.(publication.queueName);
   }
 
-  /** A queue held up the channel that was left just now. */
+  /** Called when a channel was left because a queue blocked it. */
   stalled(queueName: string): void {
     this.#options.onStalled?.(queueName);
     this.#waiting.unshift(this.#kept(this.#waiting.takeWhere(() => true)));
   }
 
-  /** The server would not have a message. */
+  /** Called when the server has refused a message. */
   refused(publication: Publication): void {
     const duration = this.#refusals.add(publication);
     if (duration === undefined) return;
     fail(publication, `RabbitMQ has refused it for ${duration} ms (basic.nack)`);
   }
 
-  /** The server has no queue for a message. */
+  /** Called when the server has returned a message: there is no such queue. */
   returned(publication: Publication): void {
     publication.isWritten = false;
     publication.isReturned = false;
@@ -147,7 +147,7 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     this.#schedule();
   }
 
-  /** The channel is closed: what was under way is sent again, in the same order. */
+  /** Called when a channel is closed: its unconfirmed messages are sent again, in the same order. */
   lost(channel: ConfirmChannel, underWay: Publication[], error: Error): void {
     if (!this.#channels.remove(channel)) return;
     this.#lostAt = performance.now();
@@ -163,12 +163,12 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     this.roomMade();
   }
 
-  /** Cancellations that are still to be sent here. */
+  /** Messages that are still to be sent here, after others were diverted. */
   #kept(publications: Publication[]): Publication[] {
     return publications.filter((one) => this.#options.divert?.(one) !== true);
   }
 
-  /** The first that waits, past those that are no longer to be sent. */
+  /** The first waiting message. Fails those before it that no longer need to be sent. */
   get #next(): Publication | undefined {
     let next = this.#waiting.first;
     while (next?.sender.isNeeded?.() === false) {
@@ -180,7 +180,7 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     return next;
   }
 
-  /** True if messages wait or are under way. */
+  /** True if messages wait or are unconfirmed. */
   get isBusy(): boolean {
     return this.#waiting.size > 0 || this.#channels.isBusy || this.#refusals.size > 0;
   }
@@ -195,18 +195,18 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     return this.#connection.isUp && this.#connection.block === undefined;
   }
 
-  /** A number that changes with everything the server confirms. */
+  /** A number that changes with each confirmation. */
   get progress(): number | undefined {
     return this.#channels.progress;
   }
 
-  /** When the first message was added, by `performance.now()`. */
+  /** When the oldest message was added, by `performance.now()`. */
   get oldest(): number {
     const waitsSince = this.#waiting.first?.waitsSince ?? Infinity;
     return Math.min(waitsSince, this.#channels.oldest, this.#refusals.oldest);
   }
 
-  /** Gives up what was added by then: the server has confirmed nothing for too long. */
+  /** Fails messages that were added by then: the server has confirmed nothing for too long. */
   giveUp(addedBefore: number): void {
     const { blockedTimeout } = this.#options;
     this.#failAll(silentFor(blockedTimeout, this.#connection.block?.reason), addedBefore);
@@ -228,13 +228,13 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
       this.#timeout.start();
       this.#channels.watch();
     }
-    // What prepares pumps in the end, and so does the end of a block.
+    // The end of `#prepare`, or of a block, schedules this again.
     if (this.#preparing !== undefined || this.#connection.block !== undefined) return;
     const channel = this.#channels.current;
     channel?.send(this.#take);
     const next = this.#next;
     if (next === undefined) return this.#idle.notify();
-    // There is no room for it yet, or it waits for those under way.
+    // There is no room for it yet, or it must be alone, and waits for unconfirmed ones.
     if (channel && (!channel.hasRoom || this.#topology.isDeclared(next.queueName))) return;
     this.#preparing = this.#prepare(next).finally(() => {
       this.#preparing = undefined;
@@ -242,7 +242,7 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     });
   }
 
-  /** Opens a channel, or declares the queue of the next message. Failures end with the senders. */
+  /** Opens a channel, or declares the queue of the next message. Errors go to the senders. */
   async #prepare(next: Publication): Promise<void> {
     for (let attempts = 1;; attempts++) {
       try {
@@ -272,7 +272,7 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
           this.#failWaiting((one) => one.waitsSince <= soonest, error as Error);
         }
         if (this.#waiting.size === 0) return;
-        // Nothing was waited for if there is no channel left, for example: the others need turns.
+        // Some errors come at once, such as one for too many channels: a pause avoids a busy loop.
         if (this.#connection.isUp) {
           await new Promise((resolve) => setTimeout(resolve, retryDelay(attempts)));
         }
@@ -280,14 +280,14 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     }
   }
 
-  /** Gives messages up. */
+  /** Fails waiting messages. */
   #failWaiting(isLost: (publication: Publication) => boolean, error: Error): void {
     const errorOf = byDelivery(error);
     for (const one of this.#waiting.takeWhere(isLost)) one.sender.failed(errorOf(one));
     this.#idle.notify();
   }
 
-  /** Gives up what was added by then, whether it waits or is under way. */
+  /** Fails messages that were added by then, waiting and unconfirmed ones. */
   #failAll(error: Error, addedBefore = Infinity): void {
     const errorOf = byDelivery(error);
     const refused = this.#refusals.take(addedBefore);

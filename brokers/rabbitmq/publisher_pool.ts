@@ -8,21 +8,21 @@ import type { Topology } from "./topology.ts";
 const log = /* @__PURE__ */ getLogger("rabbitmq");
 
 /**
- * Maximum of unconfirmed messages on a channel of a stalled queue. RabbitMQ reads nothing more
- * from a connection, for any channel, when one of them has some hundreds to process (credit flow).
+ * Maximum of unconfirmed messages on the channel of a stalled queue. RabbitMQ stops reading a
+ * connection, for all channels, when one of them has some hundreds to process (credit flow).
  */
 const STALLED_WINDOW = 128;
 
 /**
- * A publisher for all queues, and another one for each queue that stalled: nothing is confirmed for
- * it, since its leader hangs, or it has none.
+ * A publisher for all queues, and another one for each stalled queue: a queue for which nothing is
+ * confirmed, since its leader hangs, or it has none.
  *
- * In RabbitMQ 3.10 the first message to such a queue holds up its channel with all that comes
- * after it, so that one queue would hold up all others, again on each new channel.
+ * In RabbitMQ 3.10 the first message to such a queue blocks its channel for all later messages, so that
+ * one queue would block all others, again on each new channel.
  *
  * shared channel ─ nothing confirmed for five seconds ─▶ a channel of its own
  *       ▲                                                    │
- *       └───────────────── all that was sent is stored ──────┘
+ *       └───────────────── all messages are stored ──────────┘
  */
 export class PublisherPool {
   readonly #connection: RabbitmqConnection;
@@ -48,13 +48,13 @@ export class PublisherPool {
   /**
    * Sends one message.
    *
-   * @param queueName Where to.
-   * @param body What it says.
+   * @param queueName The queue.
+   * @param body The encoded message.
    * @param priority Its priority, if it has one.
    * @param headers Its headers as `fieldTable` writes them, if it has any.
    * @returns Resolves when it is stored.
-   * @throws {BrokerConnectionError} If the server cannot be reached, or does not have it.
-   * @throws {RequestRejected} If the server never stores such a message.
+   * @throws {BrokerConnectionError} If the server cannot be reached, or does not confirm it.
+   * @throws {RequestRejected} If the server rejects it.
    */
   publish(
     queueName: string,
@@ -67,19 +67,19 @@ export class PublisherPool {
     return receipt.promise;
   }
 
-  /** Sends a message; its sender hears what becomes of it. */
+  /** Sends a message; its sender receives the outcome. */
   add(publication: Publication): void {
     const isStalled = this.#stalledAt.size > 0 && this.#stalledAt.has(publication.queueName);
     (isStalled ? this.#own.get(publication.queueName)! : this.#shared).add(publication);
   }
 
-  /** Resolves when nothing is on its way. */
+  /** Resolves when no messages wait or are unconfirmed. */
   async emptied(): Promise<void> {
     await this.#shared.emptied();
     await Promise.all(Array.from(this.#own.values(), (publisher) => publisher.emptied()));
   }
 
-  /** Sends nothing any more. What is on its way fails. */
+  /** Closes the publishers. Messages that wait or are unconfirmed fail. */
   async close(): Promise<void> {
     await this.#shared.close();
     await Promise.all(Array.from(this.#own.values(), (publisher) => publisher.close()));
@@ -115,7 +115,7 @@ export class PublisherPool {
     });
   }
 
-  /** Hands a message over that was on its way to a queue which has stalled meanwhile. */
+  /** Passes a message to the publisher of its queue, if that has stalled. @returns True if it was. */
   #divert(publication: Publication): boolean {
     if (!this.#stalledAt.has(publication.queueName)) return false;
     const { waitsSince } = publication;

@@ -6,9 +6,9 @@ import { Marks } from "./marks.ts";
 import { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
 import type { RabbitmqSession } from "./session.ts";
 
-/** Takes messages off a queue, and hands them out as they come. */
+/** Consumes a queue: messages are received as they arrive. */
 export class RabbitmqQueueConsumer extends RabbitmqConsumer {
-  /** Marks of its suspects; without a control store there is no place for them. */
+  /** Marks of its suspects, if there is a control store for them. */
   readonly #marks: Marks | undefined;
 
   constructor(queueName: string, prefetch: number, session: RabbitmqSession) {
@@ -17,13 +17,13 @@ export class RabbitmqQueueConsumer extends RabbitmqConsumer {
     if (control !== undefined) this.#marks = new Marks({ control, clock, brokerId });
   }
 
-  /** Marks those that were delivered before. */
+  /** Marks messages that were delivered before. */
   override async begin(messages: OneOrMany): Promise<readonly MessageProxy[]> {
     const list = toList(messages) as readonly RabbitmqDelivery[];
     const suspects = list.filter(({ suspicion, isOpen }) => isOpen && suspicion !== undefined);
     if (suspects.length > 0) await this.#marks?.begin(suspects);
     const held = list.filter(({ isOpen }) => isOpen);
-    // What was lost meanwhile this worker does not run, and it lives.
+    // Messages that were lost meanwhile do not run here, and this worker has not died of them.
     if (held.length < list.length) await this.#marks?.returned(list.filter((one) => !one.isOpen));
     return held;
   }
@@ -47,7 +47,7 @@ export class RabbitmqQueueConsumer extends RabbitmqConsumer {
     if (this.#marks !== undefined && delivery.redelivered) {
       delivery.suspicion = { deaths: 0, notes: "" };
     }
-    // A message may say when it is due on any queue; Python honours it, too.
+    // A message on an ordinary queue may have an eta, too, as in Python.
     const eta = etaOf(delivery.message);
     if (eta > 0 && eta > this.session.clock.now()) {
       this.republisher.add(delivery, delayQueueName(this.queueName));

@@ -3,14 +3,14 @@ import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../../c
 import type { QueueTotals } from "./management_api.ts";
 import { delayQueueOf, isNote, isRung } from "./rungs.ts";
 
-/** Numbers that AMQP does not tell. */
+/** Numbers that AMQP does not provide. */
 export const UNKNOWN = {
   unacknowledged: undefined,
   headSince: undefined,
   consumers: undefined,
 } as const;
 
-/** Puts the queues that belong together into one entry; those of other programs are left out. */
+/** Combines each queue with its delay queue and ladder in one entry, and omits queues of other programs. */
 export function toOverviews(
   found: readonly QueueTotals[],
   declared: readonly string[],

@@ -31,21 +31,22 @@ import { RabbitmqQueueConsumer } from "./queue_consumer.ts";
 import { ConnectionRefused } from "./errors.ts";
 import { ReportResponder } from "./reports.ts";
 
-/** Number of messages a queue has, as far as RabbitMQ tells over AMQP. */
+/** Numbers of messages on a queue, as far as AMQP provides them. */
 export interface RabbitmqMessageCounts {
   /** Waiting to be delivered. */
   readonly ready: number;
-  /** Waiting for their time; without those that workers hold, or that go from queue to queue. */
+  /** Waiting for their eta, without those that workers hold, or that move between queues just then. */
   readonly delayed: number;
   /** Dead letters. */
   readonly dead: number;
 }
 
-/** Milliseconds between two looks whether a queue is empty. */
+/** Milliseconds between two checks whether a queue is empty. */
 const JOIN_INTERVAL = 25;
-/** Milliseconds in which a server may come back. */
+/** Milliseconds of retries during an outage. */
 const RETRY_TIMEOUT = 5_000;
-const MAX_PREFETCH = 65_535; // what AMQP can count
+/** Largest prefetch of AMQP. */
+const MAX_PREFETCH = 65_535;
 
 /**
  * A broker on RabbitMQ 3.8 or later that shares its queues with Python's dramatiq: the same
@@ -71,21 +72,21 @@ const MAX_PREFETCH = 65_535; // what AMQP can count
  * ```
  */
 export class RabbitmqBroker extends Broker {
-  /** Seconds at most, or what `consumerTimeout` leaves. */
+  /** Five seconds at most, or a quarter of `consumerTimeout`. */
   override readonly maxWait: number;
-  /** Quorum queues do. */
+  /** True for quorum queues. */
   override readonly countsDeliveries: boolean;
   readonly #controlStore: ControlStore | undefined;
   readonly #consumerTimeout: number;
   readonly #options: CheckedOptions;
   #reports: ReportResponder | undefined;
   readonly #parts: BrokerParts;
-  /** The queues that were consumed here. */
+  /** Queues that this broker has consumed. */
   readonly #consumed: Set<string> = new Set();
   #closing: Promise<void> | undefined;
 
   /**
-   * Stores the options; the first message, or consumer, connects.
+   * Stores the options; the first message or consumer connects.
    *
    * @param options Where RabbitMQ is, and how to use it.
    * @throws {TypeError} If an option cannot be used.
@@ -102,18 +103,18 @@ export class RabbitmqBroker extends Broker {
     this.#options = checked;
   }
 
-  /** The one that it was made with, if any. */
+  /** The control store of the options, if any. */
   override get controlStore(): ControlStore | undefined {
     return this.#controlStore;
   }
 
-  /** Milliseconds for which RabbitMQ has sent nothing to consumers, since it was lost; 0 while it is there. */
+  /** Milliseconds since RabbitMQ was last heard from; 0 while the connection of consumers is up. */
   override get silentFor(): number {
     return this.#parts.session.connection.silentFor;
   }
 
   /**
-   * Connects now, to publish, rather than with the first message.
+   * Opens the connection for publishing now, rather than with the first message.
    *
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
@@ -122,9 +123,10 @@ export class RabbitmqBroker extends Broker {
   }
 
   /**
-   * Opens a consumer. That of a delay queue gives what is due, and has RabbitMQ keep the rest.
+   * Opens a consumer. The consumer of a delay queue receives messages that are due; the others wait in
+   * RabbitMQ.
    *
-   * @throws {TypeError} If that is not a valid queue name.
+   * @throws {TypeError} If the queue name is not valid.
    * @throws {RangeError} If the prefetch is not a whole number from 1 to 65535.
    * @throws {ConnectionClosed} If the broker is closed.
    */
@@ -144,24 +146,24 @@ export class RabbitmqBroker extends Broker {
     return new RabbitmqQueueConsumer(queueName, prefetch, this.#parts.session);
   }
 
-  /** Declares an actor; warns if it may run for longer than RabbitMQ waits for it. */
+  /** Declares an actor, and warns if it may run for longer than the consumer timeout. */
   override declareActor(actor: Actor): void {
     super.declareActor(actor);
     if (this.#consumed.has(actor.queueName)) warnOfTimeLimit(this, actor, this.#consumerTimeout);
   }
 
   /**
-   * Counts the messages of a queue, and declares it if need be. What workers have in flight
-   * RabbitMQ does not tell.
+   * Counts the messages of a queue, which is declared if necessary. AMQP has no count of messages in
+   * flight.
    *
    * @param queueName The queue.
-   * @returns How many there are, in each state.
+   * @returns Their number in each state.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async getQueueMessageCounts(queueName: string): Promise<RabbitmqMessageCounts> {
     const canonical = toCanonicalQueueName(queueName, "count the messages of queue");
     return await this.#control(`count the messages of "${canonical}"`, async (channel) => {
-      // First those that messages come from, so that none is missed on its way.
+      // The ladder first, since messages move from there to the queue: none is missed.
       const onLadder = await this.#parts.session.ladder.count(channel, canonical);
       const [ready, delayed, dead] = await this.#parts.topology.declareOn(channel, canonical);
       return { ready, delayed: delayed + onLadder, dead };
@@ -169,8 +171,8 @@ export class RabbitmqBroker extends Broker {
   }
 
   /**
-   * Drops all messages of a queue: delayed ones and dead letters, too. What workers have in
-   * hand they finish.
+   * Drops all messages of a queue, delayed ones and dead letters included. Messages that workers have
+   * received run to their end.
    *
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
@@ -186,12 +188,12 @@ export class RabbitmqBroker extends Broker {
   }
 
   /**
-   * Waits until a queue, its delay queue and its ladder are empty and no worker of this
-   * process has anything of them. What workers elsewhere have in flight RabbitMQ does not tell.
+   * Waits until a queue, its delay queue and its ladder are empty, and no worker of this process has
+   * messages of them in flight. Those of other processes are not known: AMQP has no count of them.
    *
-   * @throws {QueueJoinTimeout} If the time is over before.
-   * @throws {BrokerConnectionError} If the server cannot be reached, or the broker gets closed.
-   * @throws The reason of the signal, if that aborts before.
+   * @throws {QueueJoinTimeout} If that takes longer than the timeout.
+   * @throws {BrokerConnectionError} If the server cannot be reached, or the broker is closed.
+   * @throws The reason of the signal, if that aborts first.
    */
   async join(queueName: string, options: JoinOptions = {}): Promise<void> {
     toCanonicalQueueName(queueName, "join queue");
@@ -206,7 +208,7 @@ export class RabbitmqBroker extends Broker {
     await joinByPolling(polled, options);
   }
 
-  /** Opens an inspector, with a connection of its own; dead letters come over that of consumers. */
+  /** Opens an inspector, with a connection of its own. It reads dead letters on that of consumers. */
   override inspect(): Inspector {
     const { sources, queueType, managementUrl } = this.#options;
     const { session } = this.#parts;
@@ -221,7 +223,7 @@ export class RabbitmqBroker extends Broker {
     });
   }
 
-  /** @internal Answers questions for reports from here on. */
+  /** @internal Starts to answer requests for reports. */
   override offerReport(source: ReportSource): void {
     super.offerReport(source);
     const { connection } = this.#parts.session;
@@ -229,19 +231,19 @@ export class RabbitmqBroker extends Broker {
     this.#reports.start();
   }
 
-  /** @internal Answers no more without workers. */
+  /** @internal Stops to answer requests after the last worker. */
   override withdrawReport(source: ReportSource): void {
     super.withdrawReport(source);
     if (this.reportSources.size === 0) this.#reports?.stop();
   }
 
-  /** Gives back what consumers have, sends what is to be sent, and closes all connections. */
+  /** Requeues the messages of its consumers, sends what is pending, and closes all connections. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /** Stores messages, together with all that is sent in this turn of the event loop. */
+  /** Stores messages, in one write with others of this turn of the event loop. */
   protected store(messages: readonly Message[]): Promise<void> {
     this.#assertOpen("enqueue");
     const receipt = new Receipt(messages.length);
@@ -250,13 +252,13 @@ export class RabbitmqBroker extends Broker {
       this.#add(this.#publication(first!, receipt));
       return receipt.promise;
     }
-    // All or none: what cannot be encoded throws before anything is sent.
+    // All messages are encoded before any is sent: one that cannot be encoded throws.
     const publications = messages.map((message) => this.#publication(message, receipt));
     for (const publication of publications) this.#add(publication);
     return receipt.promise;
   }
 
-  /** Reads the dead letters in their order. */
+  /** Reads dead letters in the order of their deaths. */
   protected override readDeadLetters(
     queueName: string,
     options: ReadDeadLettersOptions,
@@ -265,12 +267,12 @@ export class RabbitmqBroker extends Broker {
     return readDeadLetters(this.#parts.session, queueName, options);
   }
 
-  /** Actors may say the priority of their messages. */
+  /** Actors may set the priority of their messages. */
   protected override get ownActorOptions(): readonly string[] {
     return ["brokerPriority"];
   }
 
-  /** Messages that the server may reject are confirmed in any case: it takes with it what is not. */
+  /** Publishes a message, a large one always with confirmation: it may close a channel without. */
   #add(publication: Publication): void {
     const isRisky = publication.length > UNPROVEN_LENGTH;
     (isRisky ? this.#parts.session.confirmedPublisher : this.#parts.publisher).add(publication);
@@ -281,7 +283,7 @@ export class RabbitmqBroker extends Broker {
     return publicationOf(message, priority, receipt);
   }
 
-  /** Does something about queues, and again while the server is unavailable, for a while. */
+  /** Runs an operation on queues, with retries during an outage. */
   async #control<T>(purpose: string, operate: (channel: Channel) => Promise<T>): Promise<T> {
     this.#assertOpen(purpose);
     const giveUpAt = performance.now() + RETRY_TIMEOUT;

@@ -15,31 +15,31 @@ import { Subscription } from "./subscription.ts";
 import { explain } from "./errors.ts";
 
 /**
- * Takes messages off a queue: what its subscription brings it hands out, or moves elsewhere.
+ * Consumes a queue: messages of its subscription are received, or moved to other queues.
  *
  * open ─▶ failed (channel lost, queue gone) ─▶ closed
  *
- * What was handed out and not settled when its channel is lost is RabbitMQ's again: the
- * consumer fails, `isLost` is true, and nothing of it is acknowledged any more. With nothing
- * handed out it subscribes again.
+ * When its channel is lost, RabbitMQ requeues messages that were received and not settled: the consumer
+ * fails, `isLost` is true, and they can no longer be acknowledged. Without such messages, it subscribes
+ * again.
  */
 export abstract class RabbitmqConsumer extends Consumer implements RepublisherOwner {
   protected readonly session: RabbitmqSession;
   protected readonly prefetch: number;
-  /** Moves messages to other queues instead of handing them out. */
+  /** Moves messages to other queues. */
   protected readonly republisher: Republisher;
   readonly #deadLetters: DeadLetterStore;
   readonly #subscription: Subscription;
-  /** Delivered, and not yet handed out. */
+  /** Delivered messages that have not been received. */
   #ready: RabbitmqDelivery[] = [];
-  /** Number of messages that were delivered, and are not settled. */
+  /** Number of messages that were delivered and not settled. */
   #inFlight = 0;
-  /** Number of messages that were handed out, and are not settled. */
+  /** Number of messages that were received and not settled. */
   #handedOut = 0;
   #returned = 0;
-  /** Tells `receive` to look again. */
+  /** Ends a wait of `receive`, which then checks again. */
   readonly #changed: Notifier = new Notifier();
-  /** The server that it has messages of. */
+  /** The server of its messages. */
   #server = "";
   #error: unknown;
   #closing: Promise<void> | undefined;
@@ -69,7 +69,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     });
   }
 
-  /** Decides what becomes of a message that was delivered. */
+  /** Handles a delivered message: calls `give`, holds it, or moves it. */
   protected abstract arrived(delivery: RabbitmqDelivery): void;
 
   /** True if it is closed, or about to be. */
@@ -77,17 +77,17 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     return this.#closing !== undefined;
   }
 
-  /** True if its messages may have been delivered to another consumer since. */
+  /** True if another consumer may have received its messages. */
   override get isLost(): boolean {
     return this.#error !== undefined;
   }
 
-  /** Number of messages RabbitMQ has given it and not heard of again. */
+  /** Number of messages that were delivered and not settled. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** Number of messages it has given back so far. */
+  /** Number of messages that it has requeued so far. */
   get returned(): number {
     return this.#returned;
   }
@@ -120,7 +120,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     const headers = deadLetterHeaders(this.queueName, this.session.clock.now());
     this.republisher.began();
     try {
-      // Each by itself: one that fails is delivered again, the others are not.
+      // Each has its own outcome: only those that fail are delivered again.
       const outcomes = await Promise.allSettled(
         open.map((one) => this.#deadLetters.store(one, headers)),
       );
@@ -150,50 +150,50 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     return this.#closing;
   }
 
-  /** Resolves when all that was sent to this consumer by now has arrived. */
+  /** Resolves when all messages that were sent to this consumer by now have arrived. */
   caughtUp(): Promise<void> {
     return this.#subscription.caughtUp();
   }
 
-  /** Acknowledges messages that are on another queue now. */
+  /** Acknowledges messages that were moved to another queue. */
   moved(deliveries: readonly RabbitmqDelivery[]): void {
     const taken = deliveries.filter((delivery) => this.#takeOne(delivery));
     this.#settleIfPossible((channel) => channel.acknowledge(taken));
   }
 
-  /** Gives back a message that could not be put on another queue. */
+  /** Requeues a message that could not be moved. */
   republishFailed(delivery: RabbitmqDelivery): void {
     if (!this.#takeOne(delivery)) return;
     this.#settleIfPossible((channel) => this.#giveBack(channel, [delivery]));
   }
 
-  /** Has a message dead-lettered that never can be put on another queue. */
+  /** Rejects a message that can never be moved: RabbitMQ dead-letters it. */
   republishRejected(delivery: RabbitmqDelivery): void {
     if (this.#takeOne(delivery)) this.#settleIfPossible((channel) => channel.reject([delivery]));
   }
 
-  /** Hands a message out, after those before it. */
+  /** Makes a message available to `receive`, after those before it. */
   protected give(delivery: RabbitmqDelivery): void {
     this.#ready.push(delivery);
     this.#wake();
   }
 
-  /** Stops to hold messages back, and gives them. */
+  /** Returns the messages that it holds, and holds them no longer. */
   protected letGo(): RabbitmqDelivery[] {
     return [];
   }
 
-  /** Hears that nothing of what it has is its own any more. */
+  /** Called when all deliveries are lost, or are about to be requeued. */
   protected async dropped(): Promise<void> {}
 
-  /** Fails it: what it gave is no longer its own. */
+  /** Fails the consumer: it has lost its deliveries. */
   #fail(error: unknown): void {
     if (this.isClosed) return;
     this.#error ??= error;
     this.#drop();
   }
 
-  /** Forgets what came on a channel that is gone, or lets go of it. */
+  /** Leaves its channel, and drops its deliveries. */
   #drop(): void {
     unregisterConsumer(this.#server, this.queueName, this);
     this.#subscription.drop();
@@ -207,7 +207,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
   }
 
   #channelLost(reason: Error | undefined, isShared: boolean): void {
-    // With nothing in flight the loss changes nothing: it subscribes again.
+    // Without received messages, the loss has no effect: it subscribes again.
     if (this.#handedOut === 0 && (reason === undefined || isShared)) return this.#drop();
     this.session.topology.forget(this.queueName);
     this.#fail(
@@ -219,12 +219,12 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     const delivery = new RabbitmqDelivery(decodeFromQueue(this.queueName, raw.content), raw);
     channel.add(delivery, this.#subscription);
     this.#inFlight += 1;
-    if (this.isClosed) return; // it goes back in the end
+    if (this.isClosed) return; // requeued when the channel is left
     if (this.#subscription.isWanted) this.arrived(delivery);
-    else this.#ready.push(delivery); // it goes back when nothing more can come
+    else this.#ready.push(delivery); // requeued at the end of the pause
   }
 
-  /** Gives back what was not handed out. */
+  /** Requeues messages that have not been received. */
   #giveBackRest(channel: ConsumerChannel): void {
     const taken = [...this.#ready, ...this.letGo()].filter((one) => this.#takeOne(one));
     this.#ready = [];
@@ -240,7 +240,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     if (taken.length > 0) this.#onChannel((channel) => channel.acknowledge(taken));
   }
 
-  /** Has RabbitMQ itself put them on the dead letter queue. */
+  /** Rejects messages: RabbitMQ dead-letters them. */
   #reject(taken: readonly RabbitmqDelivery[]): void {
     if (taken.length > 0) this.#onChannel((channel) => channel.reject(taken));
   }
@@ -261,7 +261,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     try {
       if (channel !== undefined) settle(channel);
     } catch {
-      // It was closed just now, and says so by itself.
+      // The channel was closed just now: `channelLost` follows.
     }
   }
 
@@ -269,7 +269,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     if (this.#error !== undefined) throw this.#error;
   }
 
-  /** Deliveries that are still this consumer's to settle: not given back, nor settled before. */
+  /** Takes the unsettled ones of these messages: others were settled or requeued before. */
   #take(messages: OneOrMany): RabbitmqDelivery[] {
     if (!this.isClosed) this.#assertNotLost();
     const taken = (toList(messages) as readonly RabbitmqDelivery[]).filter((one) =>
@@ -291,7 +291,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     this.letGo();
     this.#wake();
     try {
-      await this.dropped(); // others may have it as soon as it is given back
+      await this.dropped(); // before other consumers can receive them
       await this.#subscription.close(() => this.republisher.settled());
     } finally {
       this.#drop();

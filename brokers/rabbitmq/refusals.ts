@@ -4,28 +4,28 @@ import type { Publication } from "./publication.ts";
 
 const log = /* @__PURE__ */ getLogger("rabbitmq");
 
-/** Milliseconds for which a message that the server refuses is sent again. */
+/** Milliseconds for which a refused message is retried. */
 const LONGEST_REFUSAL = 5_000;
-/** Milliseconds after the end of refusals in which new ones are not logged: a full queue has many. */
+/** Milliseconds after the end of refusals in which new ones are not logged: a full queue causes many. */
 const QUIET = 10_000;
 
 /**
- * The messages that the server has refused (`basic.nack`), until they are sent again.
+ * Messages that the server has refused (`basic.nack`), until they are retried.
  *
  * refused ─▶ a pause, growing to a second ─▶ sent again, on another channel ─▶ stored
  *    ▲                                            │
- *    └────────────────────────────────────────────┴─ for five seconds ─▶ given up
+ *    └────────────────────────────────────────────┴─ for five seconds ─▶ failed
  *
- * The other channel is what helps: one whose first message to a quorum queue comes between the
- * death of the queue's leader and the election of the next remembers the dead leader, and
- * RabbitMQ 3.10 refuses all that is sent to that queue on it for as long as the node is away. One
- * that is opened after the election knows the new leader.
+ * Another channel is necessary: one whose first message to a quorum queue comes between the death of the
+ * queue's leader and the election of the next keeps the dead leader, and RabbitMQ 3.10 refuses all
+ * messages to that queue on it as long as the node is down. A channel that is opened after the election
+ * uses the new leader.
  */
 export class Refusals {
   readonly #sendAgain: (publications: Publication[]) => void;
   #waiting: Publication[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Pauses since the refusals began. */
+  /** Number of pauses since the refusals began. */
   #rounds = 0;
   /** The queue of the first message refused, while refusals go on. */
   #queueName: string | undefined;
@@ -39,7 +39,7 @@ export class Refusals {
     this.#sendAgain = sendAgain;
   }
 
-  /** Number of messages that wait. */
+  /** Number of waiting messages. */
   get size(): number {
     return this.#waiting.length;
   }
@@ -49,15 +49,15 @@ export class Refusals {
     return this.#queueName !== undefined;
   }
 
-  /** When the first of those that wait was added; `Infinity` when none waits. */
+  /** When the oldest waiting message was added; `Infinity` if there is none. */
   get oldest(): number {
     return this.#waiting.reduce((oldest, one) => Math.min(oldest, one.waitsSince), Infinity);
   }
 
   /**
-   * Takes a message that was refused.
+   * Adds a refused message.
    *
-   * @returns Milliseconds for which it was refused, if it is to be given up.
+   * @returns Milliseconds for which it was refused, if it must fail; otherwise it will be retried.
    */
   add(publication: Publication): number | undefined {
     const now = performance.now();
@@ -75,14 +75,14 @@ export class Refusals {
   /** Notes that a message is stored. */
   stored({ queueName, refusedSince, waitsSince }: Publication): void {
     if (queueName !== this.#queueName) return;
-    // Another one may have been under way on the same channel, to a server that was well.
+    // A message that was sent before the refusals does not mean that they have ended.
     if (refusedSince !== undefined || waitsSince > this.#since) this.#end();
   }
 
   /**
-   * Gives messages that wait, which do not any more.
+   * Removes and returns waiting messages.
    *
-   * @param addedBefore Leaves alone what was added later, by `performance.now()`.
+   * @param addedBefore Only those that were added by then, by `performance.now()`.
    */
   take(addedBefore = Infinity): Publication[] {
     const taken = this.#waiting.filter(({ waitsSince }) => waitsSince <= addedBefore);
@@ -90,7 +90,7 @@ export class Refusals {
     return taken;
   }
 
-  /** Sends nothing again. */
+  /** Cancels the next retry. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

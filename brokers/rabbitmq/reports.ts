@@ -12,24 +12,25 @@ import { explain, replyCode } from "./errors.ts";
 
 const log = /* @__PURE__ */ getLogger("rabbitmq", "reports");
 
-/** Exchange by which workers are asked for reports. */
+/** Exchange for requests to workers. */
 const EXCHANGE = "dramatiq.control";
-/** Queue by which the server hands answers to the channel that asked. */
+/** Pseudo-queue by which the server delivers replies to the channel of the request. */
 const REPLIES = "amq.rabbitmq.reply-to";
-/** Milliseconds for which workers may answer, and after which a question or an answer is dropped. */
+/** Milliseconds to wait for replies. */
 const ANSWER_TIME = 500;
+/** Milliseconds after which a request or a reply expires. */
 const EXPIRY = 5_000;
-/** A connection of fewer channels than this has none to spare: consumers share them. */
+/** Minimum of channels on a connection: with fewer, consumers may need all of them. */
 const FEWEST_CHANNELS = 40;
 const ACCESS_REFUSED = 403;
 const OTHER_EXCHANGE = 406;
 
-/** A question as it is delivered. */
+/** A request, or a reply, as it is delivered. */
 interface Question extends Omit<Delivered, "properties"> {
   readonly properties: { readonly replyTo?: string | undefined };
 }
 
-/** The part of an amqplib channel that reports need. */
+/** The part of an amqplib channel that reports use. */
 interface ReportChannel extends Omit<Channel, "assertQueue" | "consume"> {
   assertExchange(exchange: string, type: "fanout", options: object): Promise<unknown>;
   assertQueue(queue: string, options: object): Promise<{ queue: string }>;
@@ -44,7 +45,7 @@ interface ReportChannel extends Omit<Channel, "assertQueue" | "consume"> {
 
 async function openChannel(connection: RabbitmqConnection): Promise<ReportChannel> {
   const { channel } = await connection.openChannel();
-  channel.on("error", () => {}); // what was asked for fails with it
+  channel.on("error", () => {}); // the operation that caused it fails with it
   const open = channel as unknown as ReportChannel;
   await open.assertExchange(EXCHANGE, "fanout", { durable: true });
   return open;
@@ -64,8 +65,8 @@ export class ReportResponder {
    * Stores the workers.
    *
    * @param connection The connection that consumes.
-   * @param clock The time of the broker.
-   * @param sources Workers that report; they come and go.
+   * @param clock The clock of the broker.
+   * @param sources The present workers.
    */
   constructor(
     connection: RabbitmqConnection,
@@ -77,14 +78,14 @@ export class ReportResponder {
     this.#sources = sources;
   }
 
-  /** Begins to answer, unless it does. */
+  /** Starts to answer requests, unless it does. */
   start(): void {
     if (this.#running !== undefined) return;
     this.#running = new AbortController();
     void this.#run(this.#running.signal);
   }
 
-  /** Answers no more. */
+  /** Stops answering. */
   stop(): void {
     this.#running?.abort();
     this.#running = undefined;
@@ -148,18 +149,18 @@ class TooFewChannels extends Error {
   }
 }
 
-/** Refusals of the server that stay: the user may not do that, or the exchange is another one. */
+/** True for permanent errors: no permission, or an exchange of the same name with other settings. */
 function isRefusal(error: unknown): boolean {
   const code = replyCode(error) ?? replyCode((error as Error | undefined)?.cause);
   return code === ACCESS_REFUSED || code === OTHER_EXCHANGE;
 }
 
 /**
- * Asks all workers for their reports.
+ * Requests the reports of all workers.
  *
  * @param connection The connection of the inspector.
- * @param clock The time of the broker.
- * @returns The reports of those that have answered in half a second.
+ * @param clock The clock of the broker.
+ * @returns The reports that arrive within half a second.
  * @throws {BrokerConnectionError} If the server cannot be reached, or refuses.
  */
 export async function askForReports(

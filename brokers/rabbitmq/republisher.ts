@@ -9,36 +9,36 @@ import type { RabbitmqSession } from "./session.ts";
 
 const log = /* @__PURE__ */ getLogger("rabbitmq");
 
-/** Milliseconds before a message that could not be moved goes back to its queue. */
+/** Milliseconds before a message that could not be moved is requeued. */
 const PAUSE_BEFORE_RETURN = 3_000;
 
-/** A consumer whose messages are moved. It ignores those that it has lost. */
+/** A consumer whose messages are moved. It ignores deliveries that it has lost. */
 export interface RepublisherOwner {
-  /** Takes messages off their queue: they are stored elsewhere. */
+  /** Acknowledges messages that are stored on another queue. */
   moved(deliveries: readonly RabbitmqDelivery[]): void;
-  /** Gives a message back to its queue. */
+  /** Requeues a message. */
   republishFailed(delivery: RabbitmqDelivery): void;
-  /** Has RabbitMQ itself put a message on the dead letter queue. */
+  /** Rejects a message: RabbitMQ dead-letters it. */
   republishRejected(delivery: RabbitmqDelivery): void;
 }
 
 /**
- * The messages of a consumer that are on their way to other queues.
+ * Moves messages of a consumer to other queues.
  *
  * moving ─▶ stored there ─▶ acknowledged here, at the end of the turn
- *       ├─▶ not stored ─▶ a pause ─▶ given back here
+ *       ├─▶ not stored ─▶ a pause ─▶ requeued here
  *       └─▶ rejected ─▶ dead-lettered by RabbitMQ
  *
- * Their outcome is not awaited: without its channel, a message is delivered again.
+ * The outcome needs no caller: if the channel is lost, a message is delivered again.
  */
 export class Republisher {
   readonly #session: RabbitmqSession;
   readonly #owner: RepublisherOwner;
   #underWay = 0;
-  /** Deliveries that have arrived, to be acknowledged at the end of the turn. */
+  /** Deliveries that are stored on another queue, to be acknowledged at the end of the turn. */
   #arrived: RabbitmqDelivery[] = [];
   readonly #pauses: Map<RabbitmqDelivery, Timer> = new Map();
-  /** Tells that none is under way any more. */
+  /** Notifies when no message is being moved. */
   readonly #ended: Notifier = new Notifier();
   #isStopping = false;
 
@@ -48,10 +48,10 @@ export class Republisher {
   }
 
   /**
-   * Puts a message on another queue as it is, and takes it off this one then.
+   * Publishes a message to another queue unchanged, and then acknowledges it here.
    *
    * @param delivery A message that was not passed to the worker.
-   * @param queueName Where it goes.
+   * @param queueName The other queue.
    */
   add(delivery: RabbitmqDelivery, queueName: string): void {
     const { content, properties } = delivery.raw;
@@ -68,7 +68,7 @@ export class Republisher {
         else this.#returnLater(delivery);
         this.ended();
       },
-      // Without its delivery it comes again, and would then be there twice.
+      // A lost delivery is delivered again, and would then be stored twice.
       isNeeded: () => delivery.isOpen,
     };
     this.#session.confirmedPublisher.add(
@@ -76,29 +76,29 @@ export class Republisher {
     );
   }
 
-  /** Counts a move that the consumer sees to itself. */
+  /** Counts a move that the consumer makes itself. */
   began(): void {
     this.#underWay += 1;
   }
 
-  /** That move has ended. */
+  /** Notes the end of a move. */
   ended(): void {
     this.#underWay -= 1;
     if (this.#underWay === 0) this.#ended.notify();
   }
 
-  /** Gives back nothing any more: the end of the channel does so. */
+  /** Requeues no more messages: closing the channel does so. */
   stop(): void {
     this.#isStopping = true;
   }
 
-  /** Resolves when none is under way, and those that have arrived are acknowledged. */
+  /** Resolves when no message is being moved, and the moved ones are acknowledged. */
   async settled(): Promise<void> {
     while (this.#underWay > 0) await this.#ended.next();
     await nextTurn();
   }
 
-  /** Forgets what was delivered on a channel that is gone. */
+  /** Drops deliveries of a channel that was closed. */
   clear(): void {
     this.#arrived = [];
     for (const timer of this.#pauses.values()) this.#session.clock.clearTimer(timer);
@@ -111,7 +111,7 @@ export class Republisher {
     this.#owner.moved(arrived);
   }
 
-  /** RabbitMQ itself puts it on the dead letter queue, where it takes what it does not take here. */
+  /** Has RabbitMQ dead-letter it, which accepts any message that it has stored before. */
   #reject(delivery: RabbitmqDelivery, queueName: string, error: RequestRejected): void {
     if (!delivery.isOpen) return;
     log.error(
@@ -124,7 +124,7 @@ export class Republisher {
     this.#owner.republishRejected(delivery);
   }
 
-  /** Given back at once, a message that cannot be moved would run in a tight circle. */
+  /** Requeues a message after a pause: at once, it would be delivered again in a tight loop. */
   #returnLater(delivery: RabbitmqDelivery): void {
     if (!delivery.isOpen || this.#isStopping) return;
     const timer = this.#session.clock.setTimer(() => {

@@ -9,7 +9,7 @@ import type { Topology } from "./topology.ts";
 /** Objects shared by the parts of one broker. */
 export interface RabbitmqSession {
   readonly clock: Clock;
-  /** Tells this broker from all others that share its queues. */
+  /** Unique among the brokers that share its queues. */
   readonly brokerId: string;
   /** Store of the marks of suspects, if there is one. */
   readonly control: ControlStore | undefined;
@@ -17,13 +17,13 @@ export interface RabbitmqSession {
   readonly connection: RabbitmqConnection;
   /** Declares queues on that connection. */
   readonly topology: Topology;
-  /** Knows the ladders that the confirmedPublisher puts messages on. */
+  /** The ladders of delayed messages. */
   readonly ladder: Ladder;
-  /** Puts messages from one queue on another. It always asks for confirmation. */
+  /** Publishes messages that move from one queue to another, always with confirmation. */
   readonly confirmedPublisher: PublisherPool;
-  /** The channels that consumers use. */
+  /** Channels of the consumers. */
   readonly channels: ConsumerChannels;
-  /** Milliseconds for which a delayed message is held at most. */
+  /** Maximum of milliseconds for which a delayed message is held in memory. */
   readonly longestHold: number;
   /** Open consumers. */
   readonly consumers: Set<{ close(): Promise<void> }>;

@@ -1,22 +1,21 @@
 import type { Model } from "./client.ts";
 
-/** Bytes of a frame that only is a sign of life ("AMQP 0-9-1 Specification", 4.2.7). */
+/** Bytes of a heartbeat frame ("AMQP 0-9-1 Specification", 4.2.7). */
 const HEARTBEAT_FRAME = 8;
-/** Number of looks in the time of a heartbeat. */
+/** Number of checks in one heartbeat timeout. */
 const LOOKS = 10;
-/** Times of a heartbeat without a sign of life after which there will be none. */
+/** Number of heartbeat timeouts without a frame after which the connection counts as lost. */
 const LIMIT = 1.25;
 
 /**
- * Ends a connection on which the server is silent for one and a quarter of the heartbeat: it
- * sends a frame in each half of that when it has nothing else to say, and two that are missing
- * count as a loss ("Detecting Dead TCP Connections with Heartbeats" in RabbitMQ's manual). Fewer
- * bytes than such a frame has count as silence: what trickles is as good as lost.
+ * Closes a connection on which the server is silent for one and a quarter of the heartbeat timeout. An
+ * idle server sends a frame in each half of that, and two missing ones count as a loss ("Detecting Dead
+ * TCP Connections with Heartbeats" in RabbitMQ's manual). Fewer bytes than such a frame count as silence.
  *
- * amqplib waits for two heartbeats and more, and for any byte.
+ * amqplib waits for more than two heartbeat timeouts, and for any byte.
  *
  * @param model The connection.
- * @returns Tells when the server was last heard, by `performance.now()`.
+ * @returns A function that returns when the server was last heard from, by `performance.now()`.
  */
 export function watchSilence(model: Model): () => number {
   const { stream, heartbeat } = model.connection;
@@ -28,7 +27,7 @@ export function watchSilence(model: Model): () => number {
   let bytes = stream.bytesRead;
   const timer = setInterval(() => {
     const now = performance.now();
-    // While the event loop stood still, nothing could be read.
+    // While the event loop was blocked, nothing could be read.
     if (now - lookedAt > 2 * interval) heardAt += now - lookedAt;
     lookedAt = now;
     if (stream.bytesRead - bytes >= HEARTBEAT_FRAME) {

@@ -8,25 +8,25 @@ import { ConnectionRefused, explain, replyCode } from "./errors.ts";
 export interface SubscriptionOptions {
   readonly queueName: string;
   readonly prefetch: number;
-  /** It is about to have messages delivered, from this server. */
+  /** Called before it consumes from this server. */
   opening(server: string): void;
-  /** A message has come. */
+  /** Called with each message. */
   delivered(raw: Delivered, channel: ConsumerChannel): void;
-  /** No more messages come, until it is wanted again; what came can still be settled. */
+  /** Called when it is paused. Messages that were delivered can still be settled. */
   paused(channel: ConsumerChannel): void;
   /**
-   * Its channel is closed, and with it what came on it.
+   * Called when its channel is closed: messages on it can no longer be settled.
    *
-   * @param reason Why, if the server has said so.
-   * @param isShared Whether that may be because of another consumer.
+   * @param reason The server's reason, if any.
+   * @param isShared True if another consumer of the channel may be the cause.
    */
   lost(reason: Error | undefined, isShared: boolean): void;
-  /** It cannot go on. */
+  /** Called after an error that is not retried. */
   failed(error: Error): void;
 }
 
 /**
- * The part of a consumer that has messages delivered.
+ * The subscription of a consumer to its queue.
  *
  * idle ─(want)▶ subscribing ─▶ subscribed ─(pause)▶ paused, its channel kept ─(want)▶ subscribing
  *                   │             │                    │
@@ -44,17 +44,17 @@ export class Subscription implements ChannelUser {
   #pausing: Promise<void> = Promise.resolve();
 
   /**
-   * Stores what to subscribe to.
+   * Stores the options; `want` subscribes.
    *
    * @param session The broker.
-   * @param options The queue, and who hears of it.
+   * @param options The queue, and callbacks.
    */
   constructor(session: RabbitmqSession, options: SubscriptionOptions) {
     this.#session = session;
     this.#options = options;
   }
 
-  /** The channel on which messages came, as long as it is there. */
+  /** The channel of delivered messages, while it is open. */
   get channel(): ConsumerChannel | undefined {
     return this.#channel;
   }
@@ -64,36 +64,36 @@ export class Subscription implements ChannelUser {
     return this.#isWanted;
   }
 
-  /** Has messages delivered, now and until it is paused. */
+  /** Subscribes, until it is paused. */
   want(): void {
     this.#isWanted = true;
     if (this.#consumerTag === undefined) this.#subscribing ??= this.#subscribe();
   }
 
-  /** Has no more messages delivered. Resolves when none can come any more. */
+  /** Unsubscribes. Resolves when no more messages can arrive. */
   pause(): Promise<void> {
     this.#isWanted = false;
     if (this.#consumerTag !== undefined) this.#pausing = this.#unsubscribe(this.#consumerTag);
     return this.#pausing;
   }
 
-  /** Lets go of its channel. What is not settled goes back. */
+  /** Leaves its channel, which requeues unsettled messages. */
   drop(): void {
     void this.#channel?.leave(this);
     this.#channel = undefined;
     this.#consumerTag = undefined;
   }
 
-  /** Resolves when all that was sent to it by now has arrived. */
+  /** Resolves when all messages that were sent to it by now have arrived. */
   async caughtUp(): Promise<void> {
     await this.#subscribing;
     await this.#channel?.caughtUp();
   }
 
   /**
-   * Has no more messages delivered, for good, and gives back what is not settled.
+   * Unsubscribes for good, and requeues unsettled messages.
    *
-   * @param settled Waits for what is to be settled before.
+   * @param settled Waits for messages that are being settled.
    */
   async close(settled: () => Promise<void>): Promise<void> {
     this.#isClosed = true;
@@ -101,13 +101,13 @@ export class Subscription implements ChannelUser {
     await this.#pausing;
     const channel = this.#channel;
     if (channel === undefined) return;
-    // What is settled is not to come a second time.
+    // Cancelled first, so that no more messages arrive while the others are settled.
     if (this.#consumerTag !== undefined) await channel.cancel(this.#consumerTag).catch(() => {});
     await settled();
     await channel.leave(this);
   }
 
-  /** Hears that its channel is closed. */
+  /** Called when its channel is closed. */
   channelLost(channel: ConsumerChannel, reason: Error | undefined, isShared: boolean): void {
     if (this.#channel !== channel || this.#isClosed) return;
     this.drop();
@@ -125,7 +125,7 @@ export class Subscription implements ChannelUser {
           await topology.declare(queueName);
           await this.#consume(model);
         } catch (error) {
-          // Else it was lost meanwhile: with the connection, or because of another consumer.
+          // Otherwise the channel was lost with the connection, or because of another consumer.
           if (connection.isCurrent(model) && !isBystander(error)) throw error;
         }
       }
@@ -142,7 +142,7 @@ export class Subscription implements ChannelUser {
     if (this.#isWanted && !this.#isClosed) this.want();
   }
 
-  /** An unavailable server comes back; the connection logs that, and tries. */
+  /** Waits for the connection, through any number of failed rounds of attempts. */
   async #whenUp(): Promise<Model> {
     while (true) {
       try {
@@ -180,7 +180,7 @@ export class Subscription implements ChannelUser {
     try {
       await channel.cancel(consumerTag);
     } catch {
-      return; // it is closed, and says so by itself
+      return; // the channel is closed: `channelLost` follows
     }
     if (this.#channel === channel && !this.#isClosed) this.#options.paused(channel);
   }
@@ -197,7 +197,7 @@ export class Subscription implements ChannelUser {
   }
 }
 
-/** True if a consumer lost its channel for what another one did. */
+/** True if the channel was closed because of another consumer. */
 function isBystander(error: unknown): boolean {
   return error instanceof Error && /^Channel (ended|closed)/.test(error.message);
 }

@@ -2,20 +2,19 @@ import type { Channel } from "./client.ts";
 import type { RabbitmqDelivery } from "./delivery.ts";
 
 /**
- * Unsettled deliveries of a channel, in order: a list in which each
- * delivery knows its neighbours.
+ * Unsettled deliveries of a channel, in order: a doubly linked list.
  */
 export class UnacknowledgedDeliveries implements Iterable<RabbitmqDelivery> {
   #first: RabbitmqDelivery | undefined;
   #last: RabbitmqDelivery | undefined;
   #size = 0;
 
-  /** Number of items. */
+  /** Number of deliveries. */
   get size(): number {
     return this.#size;
   }
 
-  /** Adds the latest one. */
+  /** Adds the latest delivery. */
   add(delivery: RabbitmqDelivery): void {
     delivery.isOpen = true;
     delivery.before = this.#last;
@@ -26,9 +25,9 @@ export class UnacknowledgedDeliveries implements Iterable<RabbitmqDelivery> {
   }
 
   /**
-   * Takes one out.
+   * Removes a delivery.
    *
-   * @returns Whether it was there.
+   * @returns False if it was removed before.
    */
   delete(delivery: RabbitmqDelivery): boolean {
     if (!delivery.isOpen) return false;
@@ -44,16 +43,16 @@ export class UnacknowledgedDeliveries implements Iterable<RabbitmqDelivery> {
     return true;
   }
 
-  /** Forgets all: their channel is gone. */
+  /** Removes all deliveries: their channel was closed. */
   clear(): void {
     for (const delivery of [...this]) this.delete(delivery);
   }
 
   /**
-   * Acknowledges deliveries that were taken out. One word is enough for all that have nothing
-   * open before them.
+   * Acknowledges deliveries that were removed. A single `multiple` acknowledgement covers those before the
+   * first unsettled one.
    *
-   * @param channel The channel that they came on.
+   * @param channel Their channel.
    * @param settled The deliveries, in any order.
    */
   acknowledge(channel: Channel, settled: readonly RabbitmqDelivery[]): void {
@@ -71,7 +70,7 @@ export class UnacknowledgedDeliveries implements Iterable<RabbitmqDelivery> {
     if (last !== undefined) channel.ack(last.raw, count > 1);
   }
 
-  /** All of them, in order. */
+  /** Iterates over all deliveries, in order. */
   *[Symbol.iterator](): Iterator<RabbitmqDelivery> {
     for (let one = this.#first; one !== undefined; one = one.after) yield one;
   }

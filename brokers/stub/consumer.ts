@@ -7,7 +7,7 @@ import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import type { StoredMessage, StubQueue } from "./queue.ts";
 
-/** A message as the consumer handed it out. */
+/** A message delivered by a stub consumer. */
 class StubDelivery extends MessageProxy implements IndexedSetItem {
   readonly stored: StoredMessage;
   /** Grows from delivery to delivery. */
@@ -26,7 +26,7 @@ class StubDelivery extends MessageProxy implements IndexedSetItem {
 export interface StubConsumerOptions {
   readonly queue: StubQueue;
   readonly prefetch: number;
-  bury(message: MessageProxy): void;
+  addDeadLetter(message: MessageProxy): void;
   onClose(): void;
 }
 
@@ -34,7 +34,7 @@ export interface StubConsumerOptions {
 export class StubConsumer extends Consumer {
   readonly #options: StubConsumerOptions;
   readonly #unsettled: IndexedSet<StubDelivery> = new IndexedSet();
-  /** Tells of room, when as many as the prefetch are unsettled. */
+  /** Notifies of room, when the prefetch was used up. */
   readonly #room: Notifier = new Notifier();
   #deliveries = 0;
   #isClosed = false;
@@ -50,12 +50,12 @@ export class StubConsumer extends Consumer {
     this.#options = options;
   }
 
-  /** Messages that it has given out and that are not settled. */
+  /** Messages that were received and not settled. */
   get unsettled(): StoredMessage[] {
     return Array.from(this.#unsettled, ({ stored }) => stored);
   }
 
-  /** True if its messages were put back as those of a dead worker. */
+  /** True if its messages were requeued as those of a dead worker. */
   override get isLost(): boolean {
     return this.#isLost;
   }
@@ -89,7 +89,7 @@ export class StubConsumer extends Consumer {
     return held;
   }
 
-  /** Puts back what it has, as that of a worker that died. */
+  /** Requeues its messages, as those of a dead worker. */
   lose(): void {
     this.#isClosed = true;
     this.#isLost = true;
@@ -113,7 +113,7 @@ export class StubConsumer extends Consumer {
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
   async nack(messages: OneOrMany): Promise<void> {
     const taken = this.#take(messages);
-    for (const message of taken) this.#options.bury(message);
+    for (const message of taken) this.#options.addDeadLetter(message);
     this.#options.queue.settled(taken.length);
   }
 
@@ -136,7 +136,7 @@ export class StubConsumer extends Consumer {
     await this.requeue([...this.#unsettled].sort((a, b) => a.order - b.order));
   }
 
-  /** Deliveries that are still this consumer's to settle: not given back, nor settled before. */
+  /** Takes the unsettled ones of these messages: others were settled or requeued before. */
   #take(messages: OneOrMany): StubDelivery[] {
     const taken = toList(messages).filter((message): message is StubDelivery =>
       this.#unsettled.delete(message as StubDelivery)

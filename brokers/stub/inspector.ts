@@ -29,38 +29,38 @@ export class StubKeys {
   }
 }
 
-/** A `StubBroker`, as its inspector sees it. */
+/** The parts of a `StubBroker` that its inspector uses. */
 export interface StubStorage {
   readonly clock: Clock;
-  /** Minutes of workers that are gone. */
+  /** Minutes of workers that have stopped. */
   history(): readonly HistoryMinute[];
   /** A declared queue or its delay queue. */
   queue(queueName: string): StubQueue;
   /** Consumers of a queue or delay queue. */
   consumers(queueName: string): readonly { readonly unsettled: readonly StoredMessage[] }[];
-  /** Dead letters of a queue, the first one first. */
+  /** Dead letters of a queue, in the order of their deaths. */
   deadLetters(queueName: string): readonly StubDeadLetter[];
   /** A dead letter by its key. */
   deadLetter(queueName: string, key: number): StubDeadLetter | undefined;
   /** Stores a message on its queue. */
   store(message: Message): void;
-  /** Takes a dead letter away, if it is still there, once a message is stored in its place. */
-  disinter(letter: MessageProxy, message?: Message): boolean;
+  /** Removes a dead letter, unless it was removed before, and enqueues a message in its place. */
+  removeDeadLetter(letter: MessageProxy, message?: Message): boolean;
 }
 
-/** A message in its place. */
+/** A message that was found. */
 interface Found {
   readonly key: number;
-  /** Order of a list; the position of ready messages. */
+  /** Sort key of a list; the position of ready messages. */
   readonly at: number;
-  /** Stored data; of a dead letter it is made when it is read. */
+  /** Stored data. That of a dead letter is encoded on access. */
   readonly data: Encoded;
   readonly diedAt?: number;
   readonly eta?: number;
   remove(replacement?: Message): boolean;
 }
 
-/** Inspector of a `StubBroker`: it looks at what is in memory. */
+/** Inspector of a `StubBroker`, which reads the memory of that. */
 export class StubInspector extends BaseInspector {
   readonly #keys: StubKeys;
   readonly #storage: StubStorage;
@@ -191,7 +191,7 @@ export class StubInspector extends BaseInspector {
     }
   }
 
-  /** Lists go through all letters, and read few. */
+  /** Converts a dead letter. Its data is encoded on access, since lists visit all and show few. */
   #toFoundLetter({ key, letter, diedAt }: StubDeadLetter): Found {
     return {
       key,
@@ -200,7 +200,7 @@ export class StubInspector extends BaseInspector {
         return letter.deadLetter.encode();
       },
       diedAt,
-      remove: (message) => this.#storage.disinter(letter, message),
+      remove: (message) => this.#storage.removeDeadLetter(letter, message),
     };
   }
 
@@ -209,7 +209,7 @@ export class StubInspector extends BaseInspector {
     const queue = this.#storage.queue(queueName);
     return peek(queue).map((stored) =>
       this.#toFound(stored, (message) => {
-        message?.encode(); // what cannot be encoded throws before anything is removed
+        message?.encode(); // throws before anything is removed, if it cannot be encoded
         if (!queue.remove(stored)) return false;
         if (message !== undefined) this.#storage.store(message);
         return true;
@@ -223,7 +223,7 @@ export class StubInspector extends BaseInspector {
   }
 }
 
-/** Start of a page that follows another one. Messages may have gone meanwhile. */
+/** Start of a page after another one, whose last message may have been removed meanwhile. */
 function startAfter(
   all: readonly Found[],
   after: string,

@@ -7,19 +7,19 @@ import { Notifier } from "../../platform/notifier.ts";
 
 /** A message in the memory of a `StubBroker`. */
 export interface StoredMessage {
-  /** The message as its encoder wrote it. */
+  /** The encoded message. */
   readonly data: Encoded;
-  /** Milliseconds since the epoch before which it is not given out; 0 for at once. */
+  /** Milliseconds since the epoch before which it is not delivered; 0 for at once. */
   readonly eta: number;
-  /** Set if a consumer that had it was lost, as the worker of one may die: see `loseConsumers`. */
+  /** Set if it was unacknowledged when its consumer was lost: see `loseConsumers`. */
   suspicion?: Suspicion;
-  /** True while it runs under a mark. */
+  /** True while a suspect runs. */
   isMarked?: boolean;
 }
 
 /**
- * One queue of a `StubBroker`: messages that are due, first in, first out, and
- * messages that are not, by their eta.
+ * One queue of a `StubBroker`: messages that are due, first in, first out, and delayed messages, by
+ * their eta.
  *
  * Waiting consumers are notified; nothing polls.
  */
@@ -36,7 +36,7 @@ export class StubQueue {
   /**
    * Makes an empty queue.
    *
-   * @param clock Tells what is due.
+   * @param clock The clock for etas.
    * @param onSettled Called when it may have become idle.
    */
   constructor(clock: Clock, onSettled: () => void) {
@@ -44,7 +44,7 @@ export class StubQueue {
     this.#onSettled = onSettled;
   }
 
-  /** True if it holds nothing and nothing that it gave out is unsettled. */
+  /** True if it has no messages, unsettled ones included. */
   get isIdle(): boolean {
     return this.#unsettled === 0 && this.#ready.size === 0 && this.#delayed.size === 0;
   }
@@ -54,7 +54,7 @@ export class StubQueue {
     return this.#ready.size > 0 ? 0 : this.#delayed.nextEta;
   }
 
-  /** Number of messages that are due, that are not, and that were given out and not settled. */
+  /** Numbers of messages that are due, delayed, and unsettled. */
   get counts(): { ready: number; delayed: number; unacknowledged: number } {
     return {
       ready: this.#ready.size,
@@ -68,12 +68,12 @@ export class StubQueue {
     return this.#ready.peek(limit);
   }
 
-  /** Messages that are not due, in no order. */
+  /** Delayed messages, in no order. */
   peekDelayed(limit: number): StoredMessage[] {
     return this.#delayed.peek(limit);
   }
 
-  /** Takes out one message that has not been given out; false if it is not there. */
+  /** Removes one message that has not been taken; false if there is no such message. */
   remove(message: StoredMessage): boolean {
     const isRemoved = this.#ready.takeWhere((one) => one === message).length > 0 ||
       this.#delayed.delete(message);
@@ -88,7 +88,7 @@ export class StubQueue {
     this.#changed.notify();
   }
 
-  /** Puts messages back where they were taken. */
+  /** Puts taken messages back at the front. */
   putBack(messages: readonly StoredMessage[]): void {
     this.#ready.unshift(messages);
     if (messages.length > 0) this.#changed.notify();
@@ -118,13 +118,13 @@ export class StubQueue {
     this.#changed.notify();
   }
 
-  /** Notes that messages were acknowledged, dead-lettered or put back. */
+  /** Notes that messages were acknowledged, dead-lettered or requeued. */
   settled(count: number): void {
     this.#unsettled -= count;
     this.#onSettled();
   }
 
-  /** Drops what has not been taken. */
+  /** Drops all messages that have not been taken. */
   clear(): void {
     this.#ready.clear();
     this.#delayed.clear();
@@ -132,7 +132,7 @@ export class StubQueue {
     this.#onSettled();
   }
 
-  /** One timer, for the nearest eta, and only while a consumer waits. */
+  /** Sets the only timer, which is for the next eta, while a consumer waits. */
   #setTimer(eta: number): void {
     if (eta === this.#timerAt) return;
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);

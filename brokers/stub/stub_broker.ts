@@ -30,8 +30,7 @@ import { StubQueue } from "./queue.ts";
 /** Options for {@linkcode StubBroker}. */
 export interface StubBrokerOptions extends BrokerOptions {
   /**
-   * True if `join` throws the error of the first dead letter, unless it is told
-   * otherwise.
+   * Default of the same option of `join`: throws the error of the first dead letter.
    *
    * @default {true}
    */
@@ -44,7 +43,7 @@ export interface StubJoinOptions extends JoinOptions {
   failFast?: boolean;
 }
 
-/** Milliseconds of history that are kept. */
+/** Retention time of the history, in milliseconds. */
 const HISTORY = 3_600_000;
 
 const KNOWN_OPTIONS: KnownOptions<StubBrokerOptions> = {
@@ -54,9 +53,8 @@ const KNOWN_OPTIONS: KnownOptions<StubBrokerOptions> = {
 };
 
 /**
- * A broker in the memory of this process: for tests, and for programs that are
- * their own worker. It keeps encoded messages, as the others do; it loses them
- * when the process ends.
+ * A broker in the memory of this process, for tests, and for programs that run their own worker. As other
+ * brokers, it stores encoded messages; they are lost when the process ends.
  *
  * @example Test an actor
  * ```ts
@@ -85,7 +83,7 @@ export class StubBroker extends Broker {
   readonly #consumers: Set<StubConsumer> = new Set();
   readonly #deadLetters: StubDeadLetters = new StubDeadLetters((message) => this.store([message]));
   readonly #keys: StubKeys = new StubKeys();
-  /** Minutes of workers that are gone. */
+  /** Minutes of workers that have stopped. */
   #history: HistoryMinute[] = [];
   readonly #failFast: boolean;
   #controlStore: StubControlStore | undefined;
@@ -104,7 +102,7 @@ export class StubBroker extends Broker {
     this.#failFast = options.failFast ?? true;
   }
 
-  /** The control store, which is gone with the broker. */
+  /** The control store, in the memory of the broker. */
   override get controlStore(): StubControlStore {
     this.#controlStore ??= new StubControlStore({ clock: this.clock });
     return this.#controlStore;
@@ -115,7 +113,7 @@ export class StubBroker extends Broker {
     return this.#deadLetters.all;
   }
 
-  /** The dead letters by the queue that they came from. */
+  /** Dead letters by queue. */
   get deadLettersByQueue(): ReadonlyMap<string, readonly MessageProxy[]> {
     return this.#deadLetters.byQueue;
   }
@@ -124,7 +122,7 @@ export class StubBroker extends Broker {
    * Opens a consumer.
    *
    * @throws {QueueNotFound} If the queue is not declared.
-   * @throws {TypeError} If that is not a valid queue name.
+   * @throws {TypeError} If the queue name is not valid.
    * @throws {RangeError} If the prefetch is not a whole number above 0.
    * @throws {ConnectionClosed} If the broker is closed.
    */
@@ -135,7 +133,7 @@ export class StubBroker extends Broker {
     const consumer: StubConsumer = new StubConsumer(queueName, {
       queue: this.#queue(queueName),
       prefetch,
-      bury: (message) => this.#deadLetters.add(message, this.clock.now()),
+      addDeadLetter: (message) => this.#deadLetters.add(message, this.clock.now()),
       onClose: () => this.#consumers.delete(consumer),
     });
     this.#consumers.add(consumer);
@@ -151,7 +149,7 @@ export class StubBroker extends Broker {
     await this.#dropClaims(queueName);
   }
 
-  /** Ends the claims of a queue: nothing is there any more that could have one. */
+  /** Drops all claims of a queue, whose messages were dropped. */
   async #dropClaims(queueName: string): Promise<void> {
     if (this.claims === undefined) return;
     const { entries } = await this.controlStore.read(CLAIM_PREFIX);
@@ -160,15 +158,14 @@ export class StubBroker extends Broker {
   }
 
   /**
-   * Waits until a queue and its delay queue are empty and nothing of them is being
-   * worked on.
+   * Waits until a queue and its delay queue are empty, and no message of them is unacknowledged.
    *
    * @param queueName The queue.
-   * @param options How long to wait, and whether to throw what actors threw.
+   * @param options How long to wait, and whether to throw errors of actors.
    * @throws {QueueNotFound} If the queue is not declared.
-   * @throws {QueueJoinTimeout} If the time is over before.
-   * @throws {ConnectionClosed} If the broker is, or gets, closed.
-   * @throws The reason of the signal, if that aborts before.
+   * @throws {QueueJoinTimeout} If that takes longer than the timeout.
+   * @throws {ConnectionClosed} If the broker is closed, before or meanwhile.
+   * @throws The reason of the signal, if that aborts first.
    * @throws With `failFast`, the error of the first dead letter of the queue.
    */
   async join(queueName: string, options: StubJoinOptions = {}): Promise<void> {
@@ -199,10 +196,10 @@ export class StubBroker extends Broker {
   }
 
   /**
-   * Puts back all that consumers of queues have, as if their workers had died. Delayed messages do
-   * not run: those of delay queues stay where they are.
+   * Requeues the messages of all consumers, as if their workers had died. Consumers of delay queues keep
+   * theirs, since delayed messages do not run.
    *
-   * @internal For tests of what becomes of such messages.
+   * @internal For tests of suspects.
    */
   loseConsumers(): void {
     for (const consumer of [...this.#consumers]) {
@@ -210,7 +207,7 @@ export class StubBroker extends Broker {
     }
   }
 
-  /** Closes all consumers. What is in the queues is gone with the broker. */
+  /** Closes all consumers, and drops all messages. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close()));
@@ -230,11 +227,11 @@ export class StubBroker extends Broker {
       deadLetters: (queueName) => this.#deadLetters.of(queueName),
       deadLetter: (queueName, key) => this.#deadLetters.get(queueName, key),
       store: (message) => this.store([message]),
-      disinter: (letter, message) => this.#deadLetters.disinter(letter, message),
+      removeDeadLetter: (letter, message) => this.#deadLetters.remove(letter, message),
     });
   }
 
-  /** @internal Keeps the history of a worker that is gone. */
+  /** @internal Keeps the history of a worker that has stopped. */
   override withdrawReport(source: ReportSource): void {
     const since = this.clock.now() - HISTORY;
     this.#history = [...this.#history, ...source.minutes].filter(({ at }) => at > since);
@@ -244,7 +241,7 @@ export class StubBroker extends Broker {
   /** Stores encoded messages. */
   protected store(messages: readonly Message[]): void {
     this.#assertOpen("enqueue");
-    // All or none: what cannot be encoded throws before anything is stored.
+    // All messages are encoded before any is stored: one that cannot be encoded throws.
     const stored = messages.map((message) => ({
       queue: this.#queue(message.queueName),
       entry: { data: message.encode(), eta: etaOf(message) },
@@ -258,22 +255,22 @@ export class StubBroker extends Broker {
     changes: readonly ControlChange[],
   ): Promise<ControlOutcome> {
     this.#assertOpen("enqueue");
-    message.encode(); // what cannot be encoded throws before anything is changed
+    message.encode(); // throws before anything is changed, if it cannot be encoded
     const outcome = await this.controlStore.change(changes);
     if (outcome.applied) this.store([message]);
     return outcome;
   }
 
-  /** Refuses queues that are not declared before any hook hears of the message. */
+  /** Throws for a queue that is not declared, before any hook is called. */
   protected override prepare(message: Message, delay: number | undefined): Message {
     const prepared = super.prepare(message, delay);
     this.#queue(message.queueName);
     return prepared;
   }
 
-  /** Reads the dead letters that there are. */
+  /** Reads the present dead letters. */
   protected override async *readDeadLetters(queueName: string): AsyncGenerator<StoredDeadLetter> {
-    this.#queue(queueName); // refuses those that are not declared
+    this.#queue(queueName); // throws if it is not declared
     yield* this.#deadLetters.read(queueName);
   }
 

@@ -116,7 +116,7 @@ export const RABBITMQ: readonly Mutant[] = [
     ],
     [
       "what was given up is told of later",
-      "if (publication === undefined) return; // given up before",
+      "if (publication === undefined) return; // abandoned before",
       "",
     ],
     [

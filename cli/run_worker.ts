@@ -14,6 +14,7 @@ import { PidFile, PidFileError } from "./pid_file.ts";
 import { thisProgram } from "./program.ts";
 import { SUBCOMMANDS } from "./subcommands.ts";
 import { Supervisor } from "./supervisor.ts";
+import { isDumbTerminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 const STANDARD_OUTPUT = 1;
@@ -88,7 +89,7 @@ function openLog({ logFile, logFormat, skipLogging }: Arguments): LogWriter {
   return new LogWriter({
     file: logFile,
     format: logFormat ?? (isTerminal ? "text" : "json"),
-    color: isTerminal && readEnvironment("no_color") === undefined,
+    color: isTerminal && readEnvironment("no_color") === undefined && !isDumbTerminal(),
     isSilent: skipLogging,
   });
 }

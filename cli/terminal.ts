@@ -1,4 +1,5 @@
 import { closeSync, openSync } from "node:fs";
+import { readEnvironment } from "../platform/runtime.ts";
 
 /**
  * True if this process has a controlling terminal. Closing a terminal sends SIGHUP, which is also
@@ -14,4 +15,9 @@ export function hasTerminal(): boolean | undefined {
     const { code } = error as { code?: string };
     return code === "ENXIO" || code === "EIO" ? false : undefined;
   }
+}
+
+/** True if the terminal only takes text, as in an editor: `TERM=dumb`. */
+export function isDumbTerminal(): boolean {
+  return readEnvironment("term") === "dumb";
 }

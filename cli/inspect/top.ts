@@ -10,6 +10,7 @@ import type { Program } from "../program.ts";
 import { countOf } from "./jobs_options.ts";
 import { type CommonOptions, type InspectTask, makeInspectCommand, runInspect } from "./run.ts";
 import { Screen } from "./screen.ts";
+import { isDumbTerminal } from "../terminal.ts";
 import { formatTop, type TopFrame, topToJson } from "./top_frame.ts";
 
 const EXIT_CODES = "0 done, 2 wrong arguments, a module that does not import, or something that\n" +
@@ -62,7 +63,8 @@ async function top(
   const interruption = new Interruption();
   const ended = new AbortController();
   void interruption.asked.then(() => ended.abort());
-  const isScreen = console.columns !== undefined && options.json === undefined;
+  const isScreen = console.columns !== undefined && options.json === undefined &&
+    !isDumbTerminal();
   let isHeld = false;
   const keys = { quit: () => ended.abort(), hold: () => isHeld = !isHeld };
   const screen = isScreen ? new Screen(console, keys) : undefined;

@@ -15,6 +15,7 @@ import { actor, type Broker, Control, RedisBroker, SqliteBroker, Worker } from "
 import { confirm } from "../../cli/inspect/confirm.ts";
 import { formatTable } from "../../cli/inspect/table.ts";
 import { UsageError } from "../../cli/usage_error.ts";
+import { withEnvironment } from "../support/environment.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { eventually } from "../support/servers/until.ts";
 import { after, test } from "../support/test.ts";
@@ -245,7 +246,8 @@ for (const [kind, { open }] of Object.entries(KINDS)) {
     const top = (await runCommand(["top", "-n", "1", "--broker", url])).console.objects[0]!;
     assertEquals([top["schema"], top["workers"]], [1, 1]);
     assertEquals((top["running"] as { actorName: string }[])[0]!.actorName, "slow");
-    const { output } = (await runCommand(["top", "-n", "1", "--broker", url], [], 60)).console;
+    const onScreen = () => runCommand(["top", "-n", "1", "--broker", url], [], 60);
+    const { output } = (await withEnvironment({ TERM: "xterm" }, onScreen)).console;
     assert(output.startsWith("\x1b[?1049h\x1b[?25l\x1b[?2026h\x1b[H"), "a frame on its own screen");
     assert(output.endsWith("\x1b[?2026l\x1b[?25h\x1b[?1049l"), "the screen as it was");
     assertMatch(output, /ACTOR +RUN +DONE\/MIN +FAIL% +DEAD\/MIN +OLDEST\S+\r\nslow +1 /);
@@ -364,6 +366,13 @@ test("Help and errors name the command as it was called", async () => {
   } finally {
     process.argv = argv;
   }
+});
+
+test("top writes no control sequences to a dumb terminal", async () => {
+  await using means = await KINDS["SqliteBroker"]!.open();
+  const args = ["top", "-n", "1", "--broker", means.url];
+  const { console } = await withEnvironment({ TERM: "dumb" }, () => runCommand(args, [], 80));
+  assertEquals(console.objects.map(({ schema }) => schema), [1]);
 });
 
 test("Tables show numbers, ids and errors on a narrow terminal, too", () => {

@@ -86,9 +86,11 @@ export class MemcachedSocket {
   /** Id by which memjs matches responses. */
   #opaque = 0;
   readonly #outage: Outage;
-  readonly #watchdog: Watchdog = new Watchdog(() => {
-    this.#server?.error(new Error("the server does not answer"));
-  });
+  readonly #watchdog: Watchdog = new Watchdog(
+    () => this.#server?.error(new Error("the server does not answer")),
+    undefined,
+    true,
+  );
 
   constructor(address: MemcachedAddress) {
     this.#address = address;

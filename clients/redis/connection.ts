@@ -55,7 +55,8 @@ export class RedisConnection {
       this.#known.clear();
       this.#argumentLimit.forget();
     }, options.isUnref);
-    this.#watchdog = new Watchdog(() => this.#client.breakOff("the server does not answer"));
+    const onSilence = () => this.#client.breakOff("the server does not answer");
+    this.#watchdog = new Watchdog(onSilence, undefined, options.isUnref);
     this.#retry = new RetryPolicy(this.#client, this.#watchdog);
   }
 
@@ -262,7 +263,8 @@ export class RedisConnection {
   async openListener(key: string): Promise<Client> {
     try {
       const own = this.#client.current ?? await this.#client.whenUp("listen");
-      return new WatchedClient(await openListener(this.#source, own, key, this.#client.isUnref));
+      const { isUnref } = this.#client;
+      return new WatchedClient(await openListener(this.#source, own, key, isUnref), isUnref);
     } catch (error) {
       throw this.#client.explain(error, "listen");
     }

@@ -106,10 +106,11 @@ export class ReconnectingClient {
     }
     if (this.isCluster) this.severedNodes = new SeveredNodes();
     const timeout = attemptTimeout(source);
-    this.#attemptWatchdog = new Watchdog(() => this.#breakOffAttempt(timeout), timeout);
+    this.#attemptWatchdog = new Watchdog(() => this.#breakOffAttempt(timeout), timeout, isUnref);
     this.#handshakeWatchdog = new Watchdog(
       () => this.#breakOffAttempt(CONNECT_TIMEOUT),
       CONNECT_TIMEOUT,
+      isUnref,
     );
     if (sentinels === undefined) return;
     this.#sentinelWatch = new SentinelWatch(sentinels, () => this.breakOff(REPLACED));

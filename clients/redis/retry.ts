@@ -87,7 +87,7 @@ class CallDeadlines {
   /** Deletes the deadline of a call, unless it has passed. */
   delete(pending: PendingCall): void {
     this.#pending.delete(pending);
-    if (this.#isStopped) this.#clearTimer();
+    if (this.#isStopped || this.#client.isUnref) this.#clearTimer();
   }
 
   /** Clears the timer, at once or after the last pending call; no more may be added. */

@@ -13,6 +13,7 @@ export class Watchdog {
   #waitingSince = -Infinity;
   #repliedAt = -Infinity;
   #isSecondCheck = false;
+  readonly #isUnref: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -20,10 +21,12 @@ export class Watchdog {
    *
    * @param onSilence Called when the timeout is over, and again each time that it is.
    * @param timeout Milliseconds without a reply.
+   * @param isUnref True to keep no timer while no reply is expected, so that the process can end.
    */
-  constructor(onSilence: () => void, timeout: number = ANSWER_TIMEOUT) {
+  constructor(onSilence: () => void, timeout: number = ANSWER_TIMEOUT, isUnref = false) {
     this.#onSilence = onSilence;
     this.#timeout = timeout;
+    this.#isUnref = isUnref;
   }
 
   /** Time of the last successful reply, by `performance.now()`. */
@@ -54,6 +57,7 @@ export class Watchdog {
     this.#waitingSince = performance.now();
     if (isDone) this.#repliedAt = this.#waitingSince;
     this.#isSecondCheck = false;
+    if (this.#isUnref && this.#pending === 0) this.stop();
   }
 
   /** Stops watching. */

@@ -13,10 +13,12 @@ export class WatchedClient implements Client {
    * Watches a client whose attempt to connect has just begun.
    *
    * @param client The client.
+   * @param isUnref True if it lets the process end while it is idle.
    */
-  constructor(client: Client) {
+  constructor(client: Client, isUnref = false) {
     this.#client = client;
-    this.#watchdog = new Watchdog(() => breakOff(client, "the server does not answer"));
+    const onSilence = () => void breakOff(client, "the server does not answer");
+    this.#watchdog = new Watchdog(onSilence, undefined, isUnref);
     this.#watchdog.sent();
     let isSettingUp = true;
     const setUp = () => {

@@ -42,7 +42,7 @@ try {
       times.get(name)!.push(await scriptTime() / MESSAGES);
     }
   }
-  // The fastest round: whatever else the machine does only adds to it.
+  // The fastest round: other load of the machine only adds time.
   const fastest = (name: string) => Math.min(...times.get(name)!);
   console.log(`${runtimeVersion()}, ${MESSAGES} sends a round, the fastest of ${ROUNDS} rounds\n`);
   for (const name of Object.keys(rows)) {

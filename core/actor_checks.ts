@@ -7,7 +7,7 @@ const OPTIONS_OF_ACTORS: Readonly<Record<string, string>> = {
 /**
  * Checks that a worker can run a value as an actor.
  *
- * @param fn What an actor is to be made of.
+ * @param fn The function or class of the actor.
  * @throws {TypeError} If it is not a function, or one whose call would run nothing.
  */
 export function assertActorFunction(fn: unknown): void {

@@ -49,7 +49,7 @@ export interface ActorOptions {
   snoozeWhenLimited?: boolean;
   /** Allows one message with the same arguments, or key, at a time. @default {false} */
   unique?: boolean | UniqueOptions;
-  /** Of messages with the same key that are sent in a row, runs the last one, when no more follow. */
+  /** Of messages with the same key in quick succession, runs the last one once no more follow. */
   debounce?: DebounceOptions;
   /**
    * Number of workers that may die while a message runs before it is dead-lettered with a

@@ -75,7 +75,7 @@ export interface ConnectionErrorOptions extends ErrorOptions {
 }
 
 /**
- * Base class of the errors of a connection to a server. `delivery` tells whether the request may have taken
+ * Base class of the errors of a connection to a server. `delivery` says whether the request may have taken
  * effect.
  *
  * Exported from the root entry as `ConnectionError`, dramatiq's name, too.

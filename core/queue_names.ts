@@ -149,11 +149,11 @@ interface Routed {
 }
 
 /**
- * Checks the queue of a message, and names the delay queue of one that is to be delayed.
+ * Checks the queue of a message, and returns the delay queue for a delayed one.
  *
  * @param message What to send.
  * @param delay Milliseconds, if it is to be delayed.
- * @param clock The clock that the delay goes by.
+ * @param clock The clock for the delay.
  * @returns The message, or a changed copy.
  * @throws {TypeError} If its queue name is neither that of a queue nor that of a delay queue.
  * @throws {RangeError} If the eta is out of range.

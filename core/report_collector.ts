@@ -3,8 +3,8 @@ import { encodeReports } from "./report_format.ts";
 import { addCounts, type CountsByActor, type ReportSource } from "./report_source.ts";
 
 /**
- * Heartbeats between two reports, between two of which the second says nothing new, and between two
- * additions to the history: with a heartbeat every 800 ms, 2, 5 and 10 seconds.
+ * Heartbeats between two reports, between two equal reports, and between two additions to the
+ * history: with a heartbeat every 800 ms, 2, 5 and 10 seconds.
  */
 const HEARTBEATS = 2.5;
 const HEARTBEATS_UNCHANGED = 6.25;

@@ -28,7 +28,7 @@ export interface StoredEntry {
   readonly cursor: string;
 }
 
-/** Parts of an entry that tell how much of a message it has. */
+/** Parts of an entry that show how much of a message it holds. */
 export type Content = Pick<StoredEntry, "data" | "tail" | "size">;
 
 /** Shortens a long message for a list. */

@@ -15,7 +15,7 @@ const render = actor(async function render() {
   console.log("rendering");
   begun.resolve();
   try {
-    // Pass the signal on to whatever waits. In a loop that computes: signal.throwIfAborted().
+    // Pass the signal to everything that waits. In a loop that computes, call signal.throwIfAborted().
     for (let frame = 0; frame < 5; frame++) await sleep(100, undefined, { signal });
     console.log("done");
   } catch (error) {

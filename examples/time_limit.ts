@@ -1,4 +1,4 @@
-// A time limit aborts the signal of the actor; whatever it passes the signal to stops.
+// A time limit aborts the signal of the actor, which stops everything that it passes the signal to.
 // Run: deno run -A examples/time_limit.ts
 // Prints: waited for 10 ms | gave up: TimeLimitExceeded
 import process from "node:process";

@@ -119,7 +119,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
   #broker: Broker | undefined;
   #exposition: Promise<Exposition> | undefined;
   #member: Promise<Member> | undefined;
-  /** Running workers; when the last one stops, a process of the command line serves no more. */
+  /** Running workers; when the last one stops, a process of the command line stops serving. */
   #workers = 0;
   #isBooted = false;
 

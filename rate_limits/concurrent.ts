@@ -16,7 +16,7 @@ export interface ConcurrentRateLimiterOptions {
   limit?: number;
   /**
    * Gives each holder a lease, which it renews while it holds the slot. The slot of a holder that
-   * dies is free again after `ttl`, whatever others do. Without leases, all holders share one time
+   * dies is free again after `ttl` in any case. Without leases, all holders share one time
    * to live, as in Python, which each acquire renews: the slot of a dead holder is free again only
    * when the limiter has not been used for that long.
    *

@@ -160,7 +160,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
    * @throws {ResultMissing} If there is no result (yet) and `block` is not set.
    * @throws {ResultTimeout} If there is no result after the timeout.
    * @throws {ResultFailure} If the actor failed for good.
-   * @throws {DecodeError} If what is stored is not a result of this encoder.
+   * @throws {DecodeError} If the stored data is not a result of this encoder.
    * @throws {BrokerConnectionError} If the server cannot be reached and `block` is not set.
    * @throws The reason of the signal, if it aborts before.
    */

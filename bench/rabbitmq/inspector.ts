@@ -4,7 +4,7 @@ import { QUEUE } from "./assignment.ts";
 /** Declarations of this library for the queue, in the order in which it can be deleted. */
 const QUEUES = [QUEUE, `${QUEUE}.DQ`, `${QUEUE}.XQ`];
 
-/** Looks at the queue, by a connection that nobody else uses. */
+/** Inspects the queue over a connection of its own. */
 export class Inspector {
   readonly #connection: ChannelModel;
   readonly #channel: Channel;

@@ -6,7 +6,7 @@ import { runToEnd } from "../run_to_end.ts";
 import type { Assignment, FillAssignment } from "./assignment.ts";
 import type { RedisContestant } from "./contestant.ts";
 
-/** A Redis of which each contestant uses keys of its own. */
+/** A Redis in which each contestant uses its own keys. */
 export class RedisGround implements Ground {
   readonly firstWarmUp = 10_000;
   readonly #contestant: RedisContestant;

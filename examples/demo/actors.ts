@@ -6,9 +6,9 @@ import { type FileCount, TextCounter } from "./text_counter.ts";
 import { BinaryFile, readPieces, UnreadableFile } from "./text_file.ts";
 import type { Totals } from "./totals.ts";
 
-/** The queue of the files that are to be counted. */
+/** The queue of the files to count. */
 export const FILES = "files";
-/** The queue of the counts that are to be added up. */
+/** The queue of the counts to add up. */
 export const TOTALS = "totals";
 
 /** Outcome of one file. It travels in a message: numbers, strings and arrays only. */

@@ -22,7 +22,7 @@ export interface CountFilesOptions {
   readonly failEvery: number;
   /** Ends it early. */
   readonly signal: AbortSignal;
-  /** Is given a function that tells how many files are done. */
+  /** Receives a function that returns how many files are done. */
   readonly onStart?: (done: () => number) => void;
 }
 

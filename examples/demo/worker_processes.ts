@@ -4,7 +4,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { FILES } from "./actors.ts";
 
-/** Options that the command line of this library is to be started with. */
+/** Options for the command line of this library. */
 export interface WorkerProcessesOptions {
   /** The URL of the broker. */
   readonly broker: string;

@@ -56,7 +56,7 @@ class Fates implements Middleware {
     this.skipped.set(message.messageId, reason);
   }
 
-  /** Waits until a message has been settled as often as this, and tells how. */
+  /** Waits until a message has been settled this often, and returns the outcomes. */
   async of(message: Message, count = 1): Promise<string[]> {
     const ends = () => this.ends.get(message.messageId) ?? [];
     await eventually(`settle ${message}`, () => ends().length >= count);
@@ -96,7 +96,7 @@ export class Fixture implements AsyncDisposable {
     this.#limits = new StubRateLimiterBackend(options);
   }
 
-  /** The time that the broker goes by. */
+  /** The clock of the broker. */
   get now(): number {
     return this.#clock?.now() ?? Date.now();
   }

@@ -12,7 +12,7 @@ import { bury, buryNext, eachDead, readAll } from "./broker_burials.ts";
 import type { Rules } from "./broker_harness.ts";
 import { firstArgs, receiveCount, receiveOne, work } from "./broker_messages.ts";
 
-/** Reading the dead letters, whatever becomes of them meanwhile. */
+/** Reading dead letters while they change. */
 export const deadLetters: Rules = {
   deadLettersRead: {
     rule: "Broker.deadLetters gives what died, with what it failed with, and leaves it there",

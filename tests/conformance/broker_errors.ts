@@ -142,7 +142,7 @@ export const errors: Rules = {
 /**
  * Makes a broker fail once to store a message, as if its connection was lost.
  *
- * @returns A function that tells how often it failed: 0 or 1.
+ * @returns A function that returns how often it failed: 0 or 1.
  */
 function failStoreOnce(broker: Broker, matches: (message: Message) => boolean): () => number {
   let failures = 0;

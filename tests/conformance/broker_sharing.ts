@@ -144,7 +144,7 @@ export const sharing: Rules = {
   },
 };
 
-/** Declares an actor that notes which messages run, and holds them until it is told. */
+/** Declares an actor that records running messages, and holds them until they are released. */
 function declareHolding(broker: Broker, queueName: string) {
   const ran: number[] = [];
   const released = Promise.withResolvers<void>();

@@ -223,7 +223,7 @@ const rules: Rules = {
   },
 };
 
-/** The runs of an actor, each of which goes on until it is ended. */
+/** The runs of an actor, each of which lasts until the test ends it. */
 class Runs implements AsyncDisposable {
   count = 0;
   #begun: PromiseWithResolvers<void> = Promise.withResolvers();

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { ControlEntry, ControlJson } from "@dq/dramatiq/control";
 import { Mirror, type Rules } from "./control_store_harness.ts";
 
-/** Rules of `watch`. The clock stands still: who is told only when time passes, fails. */
+/** Rules of `watch`. The clock stands still, so that a store that needs time to notify fails. */
 export const watching: Rules = {
   tellsChanges: {
     rule: "watch reports each entry with its prefix that another store changes or removes",

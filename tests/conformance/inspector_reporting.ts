@@ -7,7 +7,7 @@ import { readExposition } from "../middleware/prometheus/exposition_text.ts";
 import { eventually } from "../support/servers/until.ts";
 import type { Rules } from "./inspector_harness.ts";
 
-/** Rules of what workers tell of themselves. */
+/** Rules of the reports of workers. */
 export const reporting: Rules = {
   reports: {
     rule: "workers tells what each worker runs, since when, until it stops",

@@ -53,7 +53,7 @@ export const hammering: Rules = {
       assertWindows((await read("window")).map(Number));
       assertSliding((await read("sliding")).map(Number));
 
-      // All have left: there is room for as many as the limit says, and no more.
+      // All have left: there is room for exactly as many as the limit allows.
       for (const kind of ["concurrent", "leases"]) {
         const options = { limit: LIMIT, leases: kind === "leases" };
         const limiter = new ConcurrentRateLimiter(

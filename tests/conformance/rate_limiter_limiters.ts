@@ -13,7 +13,7 @@ import type { Rules } from "./rate_limiter_harness.ts";
 
 const START = 1_700_000_000_000;
 
-/** Acquires as often as is told, one after the other. */
+/** Acquires a given number of times, one after the other. */
 async function acquire(limiter: RateLimiter, times: number): Promise<Slot[]> {
   const slots: Slot[] = [];
   for (let i = 0; i < times; i++) slots.push(await limiter.acquire({ raiseOnFailure: false }));

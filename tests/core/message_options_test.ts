@@ -46,7 +46,7 @@ const anyName = fc.oneof(
 ).filter((name) => !camelCase.includes(name));
 const anyValue = fc.oneof(fc.constantFrom(null, 0, false, ""), fc.jsonValue());
 
-/** Options by distinct names, in the order of the list, as far as objects keep it. */
+/** Options by distinct names, in the order of the list where objects keep it. */
 function optionsOf(names: fc.Arbitrary<string>): fc.Arbitrary<Record<string, unknown>> {
   return fc.uniqueArray(fc.tuple(names, anyValue), { maxLength: 8, selector: ([name]) => name })
     .map(Object.fromEntries);

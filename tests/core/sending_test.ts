@@ -10,7 +10,7 @@ import {
 } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
 
-/** A broker whose server takes messages when it is told to. */
+/** A broker whose server takes messages when the test lets it. */
 class FrozenBroker extends StubBroker {
   readonly thawed: PromiseWithResolvers<void> = Promise.withResolvers();
 

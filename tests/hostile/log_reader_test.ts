@@ -20,7 +20,7 @@ const loud = actor(function loud(i) {
 for (let i = 0; i < ${LINES}; i++) await loud.send(i);
 `;
 
-/** A supervisor whose log goes into a pipe that has no reader until it is told to `read`. */
+/** A supervisor whose log goes into a pipe that has no reader until `read` is called. */
 class Unread implements AsyncDisposable {
   output = "";
   readonly #pidFile: string;

@@ -32,7 +32,7 @@ async function outputOf(login: Login): Promise<string> {
   });
 }
 
-/** Asserts that a login fails for a reason that is told, and that nothing shows the password. */
+/** Asserts that a login fails with its reason, and that nothing shows the password. */
 async function assertSilentAbout(login: Login, reason: string): Promise<void> {
   const output = await outputOf(login);
   assertStringIncludes(output, "It was not let in", login[0]);

@@ -9,7 +9,7 @@ interface Told {
   readonly what: unknown;
 }
 
-/** Runs an actor once, with another one that is told of it under both options. */
+/** Runs an actor once, with another actor as its callback under both options. */
 async function toldOf(
   fn: () => unknown,
   options: (tell: AnyActor) => { onSuccess?: AnyActor; onFailure?: AnyActor },

@@ -35,7 +35,7 @@ interface Fixture {
   readonly broker: RefusingBroker;
   readonly journal: WireJournal;
   readonly recorder: Recorder;
-  /** Arguments of the actor `next`, which is told what became of a message. */
+  /** Arguments of the actor `next`, the callback of a message. */
   readonly told: (readonly unknown[])[];
   /** Works until nothing is left to do. */
   run(): Promise<void>;
@@ -70,7 +70,7 @@ function awayFor(times: number, fits: (message: Message) => boolean): RefusingBr
   };
 }
 
-/** More than a follow-up is tried before its message is given back. */
+/** More attempts than storing a follow-up takes before its message is requeued. */
 const LONG = 5;
 
 const isRetry = (message: Message) => message.queueName.endsWith(".DQ");

@@ -135,7 +135,7 @@ function assertSameOrderPerThread(actual: readonly RecordedEvent[], one: Scenari
   assertEquals([...left.values()], [], "called besides");
 }
 
-/** The same text for equal events, whatever the order of their keys. */
+/** Returns equal texts for equal events, in any order of their keys. */
 function keyOf(event: RecordedEvent): string {
   return JSON.stringify(
     event,

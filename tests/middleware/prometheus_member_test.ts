@@ -89,7 +89,7 @@ test("Prometheus goes on serving when a worker of one's own program stops", asyn
   });
 });
 
-/** Metrics of one's own that tell how often they were asked for. */
+/** Metrics of the application that count how often they were requested. */
 class Asked {
   times = 0;
   /** Gate of the next answers. */

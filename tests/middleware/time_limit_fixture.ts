@@ -17,7 +17,7 @@ export interface Fixture extends AsyncDisposable {
   readonly worker: Worker;
 }
 
-/** The worker is to be started once the actors are declared. */
+/** The worker; start it after declaring the actors. */
 export function setFixture(
   options: TimeLimitOptions = { timeLimit: 1_000 },
   others: readonly Middleware[] = [],

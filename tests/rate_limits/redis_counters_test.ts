@@ -40,7 +40,7 @@ test("RedisRateLimiterBackend counts at once, and in one call what else is count
     0,
     1,
   ]);
-  // One at a time goes by its own script.
+  // A single operation is sent as its own script.
   assertEquals([await backend.incr(one, 1, 3, TTL), await backend.decr(one, 1, 0, TTL)], [
     true,
     true,

@@ -149,7 +149,7 @@ const operation: RunStep = (step, { backend }) =>
   OPERATIONS[step]?.(backend) ??
     backend.incrAndSum("gold-op5", ["gold-op5", "gold-op6"], 1, 2, 60_000);
 
-/** Runners of each scenario, whatever the backend; `group-callbacks` has a test of its own. */
+/** Runners of each scenario, for any backend; `group-callbacks` has a test of its own. */
 export const stepRunners: Readonly<Record<string, () => RunStep>> = {
   "concurrent": () => concurrent("gold-conc", { limit: 2, ttl: 60_000 }),
   "concurrent-release-after-expiry": () => concurrent("gold-conc2", { ttl: 1_000 }),

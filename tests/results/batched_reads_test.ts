@@ -6,7 +6,7 @@ import { BatchedReads, type Stored } from "../../results/batched_reads.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
-/** Milliseconds that tell what hangs from what takes its time. */
+/** Milliseconds after which a read counts as hanging rather than slow. */
 const HANGS = 10_000;
 
 /** Reads whose fetches end when the test lets them. */

@@ -1,4 +1,4 @@
-/** results.json, as far as the replays read it. */
+/** The parts of results.json that the replays read. */
 import { type Tagged, untag } from "../support/vectors.ts";
 import vectors from "../vectors/results.json" with { type: "json" };
 

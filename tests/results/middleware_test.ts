@@ -18,7 +18,7 @@ import {
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
-/** More often than something is tried before its message is given back. */
+/** More attempts than an operation takes before its message is requeued. */
 const LONG = 5;
 
 /** Fails to store, as a server does that is away or full. */

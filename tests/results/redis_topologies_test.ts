@@ -35,7 +35,7 @@ const newMessage = () => {
 };
 const forLong = { block: true, timeout: 300_000 };
 
-/** True if a connection of a server is told of changes. */
+/** True if a connection of a server uses client tracking. */
 async function isTracking(server: RedisServer): Promise<boolean> {
   return / flags=[^ ]*t/.test(String(await server.command("CLIENT", "LIST")));
 }

@@ -30,7 +30,7 @@ const forLong = { block: true, timeout: 300_000 };
 const open = (options: RedisResultBackendOptions = { url: server.url }) =>
   new RedisResultBackend(options);
 
-/** Stores a result as Python does: none of our clients is told by us. */
+/** Stores a result as Python does, without a notification of our clients. */
 async function storeFromPython(backend: RedisResultBackend, owner: Owner, value: unknown) {
   const key = backend.buildMessageKey(owner);
   await redis.multi().del(key).lpush(key, JSON.stringify(value)).pexpire(key, 60_000).exec();

@@ -93,7 +93,7 @@ export class Client implements AsyncDisposable {
     this.#socket.write(bytes);
   }
 
-  /** Says that no more bytes follow; some may still come. */
+  /** Ends the writable side; bytes may still arrive. */
   end(): void {
     this.#socket.end();
   }

@@ -1,5 +1,5 @@
 /**
- * Looks through what `deno doc --json` tells of the exports of a package.
+ * Checks the output of `deno doc --json` for the exports of a package.
  *
  * @module
  */

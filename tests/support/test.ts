@@ -102,7 +102,7 @@ export function skip(name: string, reason: string): void {
 }
 
 /**
- * Declares what is to be done when all tests of this file have run.
+ * Registers a function to run after all tests of this file.
  *
  * @param body For example, stops a server that they share.
  */

@@ -11,7 +11,7 @@ export type ServerName = "redis-server" | "memcached" | "rabbitmq-server";
 /** A program that tests use. */
 export type ProgramName = ServerName | "chromium" | "promtool";
 
-/** A package of which one program is needed, not its service. */
+/** A package whose program is needed, but not its service. */
 const SOURCES: { readonly [name in ProgramName]?: string } = { promtool: "prometheus" };
 
 /** Variables with the address of a server that runs already. */

@@ -66,11 +66,11 @@ export function attachMemcached(address: string): MemcachedServer {
   return new MemcachedServer(addressOf(`tcp://${address}`, 11211));
 }
 
-/** Starts a memcached, whatever the environment says. */
+/** Starts a memcached, even if the environment names one. */
 export async function startOwnMemcached(options: MemcachedOptions = {}): Promise<MemcachedServer> {
   const program = await ensureInstalled("memcached");
   const { port = await freePort(), sasl = false, args = [] } = options;
-  // It refuses to run as root unless it is told to.
+  // It refuses to run as root without this option.
   const user = process.getuid?.() === 0 ? ["-u", "root"] : [];
   const folder = await createServerFolder("memcached");
   if (sasl) await writeFile(join(folder, "memcached.conf"), saslSettings(folder));

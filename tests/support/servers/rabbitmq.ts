@@ -142,7 +142,7 @@ export function attachRabbitmq(url: string): RabbitmqServer {
   return new RabbitmqServer(url);
 }
 
-/** Starts a RabbitMQ, whatever the environment says. */
+/** Starts a RabbitMQ, even if the environment names one. */
 export async function startOwnRabbitmq(
   { port, config = "", managementPort }: RabbitmqOptions = {},
 ): Promise<RabbitmqServer> {

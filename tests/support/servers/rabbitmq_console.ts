@@ -80,7 +80,7 @@ export class RabbitmqConsole implements AsyncDisposable {
 
   /**
    * @param program Where `erl` is.
-   * @param env What tells it where the node is, and what it is called.
+   * @param env Variables with the place and the name of the node.
    */
   constructor(program: string, env: Readonly<Record<string, string>>) {
     const name = `console-${crypto.randomUUID()}@localhost`;

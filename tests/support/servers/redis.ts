@@ -73,7 +73,7 @@ export function attachRedis(url: string): RedisServer {
   return new RedisServer(url);
 }
 
-/** Starts a Redis, whatever the environment says. */
+/** Starts a Redis, even if the environment names one. */
 export async function startOwnRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const program = await ensureInstalled("redis-server");
   const { port = await freePort(), password, dir } = options;

@@ -13,10 +13,10 @@ import type { Clock } from "../../platform/clock.ts";
 import type { StubDeadLetter } from "./dead_letters.ts";
 import type { StoredMessage, StubQueue } from "./queue.ts";
 
-/** Number of messages of a queue and state that are looked at. */
+/** Maximum of messages of one queue and state that are visited. */
 const MAX_WALK = 10_000;
 
-/** Keys of messages: they count in the order in which messages are first seen. */
+/** Keys of messages, which grow in the order in which messages are first seen. */
 export class StubKeys {
   readonly #keys: WeakMap<object, number> = new WeakMap();
   #last = 0;

@@ -117,7 +117,7 @@ export function setConnectionOf(broker: object, connection: SqliteConnection): v
  * The connection of a broker.
  *
  * @param broker An `SqliteBroker`.
- * @throws {TypeError} If it is none.
+ * @throws {TypeError} If it is not an `SqliteBroker`.
  */
 export function connectionOf(broker: object): SqliteConnection {
   const connection = byBroker.get(broker);

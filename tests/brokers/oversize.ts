@@ -1,5 +1,5 @@
 /**
- * Brokers handle what their server can never store.
+ * Tests of messages that are too large for the server of a broker.
  *
  * @module
  */
@@ -17,15 +17,15 @@ import { work } from "../conformance/broker_messages.ts";
 import { withEnvironment } from "../support/environment.ts";
 import type { test } from "../support/test.ts";
 
-/** A broker whose server takes small messages only. */
+/** A broker whose server accepts only small messages. */
 export interface OversizeHarness {
   readonly name: string;
   readonly test: typeof test;
-  /** The most bytes that the server takes of one message. */
+  /** Maximum of bytes in a message. */
   readonly limit: number;
-  /** Number of bytes a message has besides what it is made of: an id that the broker gives it. */
+  /** Number of bytes that the broker adds to a message: an id. */
   readonly overhead: number;
-  /** Has a broker and a queue of its own to do something with. */
+  /** Calls a function with a broker and a queue of its own. */
   with(check: (broker: Broker, queueName: string) => Promise<void>): Promise<void>;
   /** The first argument of each message on a queue, in order. */
   firstArgs(broker: Broker, queueName: string): Promise<unknown[]>;
@@ -34,7 +34,7 @@ export interface OversizeHarness {
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => from + i);
 const SOON = { dramatiq_restart_delay: "10" };
 
-/** A message whose text has as many bytes as it is told. */
+/** A message whose text has a given number of bytes. */
 function messageOf(bytes: number, message: (text: string) => Message): Message {
   const length = (text: string) => new TextEncoder().encode(`${message(text).encode()}`).length;
   return message("x".repeat(bytes - length("")));
@@ -46,7 +46,7 @@ async function deadLettersOf(broker: Broker, queueName: string): Promise<DeadLet
   return all;
 }
 
-/** Declares the tests of all that is too large for one broker. */
+/** Declares the tests for one broker. */
 export function oversize(harness: OversizeHarness): void {
   const { name, limit } = harness;
   const sized = (bytes: number, message: (text: string) => Message) =>

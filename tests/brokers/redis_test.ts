@@ -19,7 +19,7 @@ after(async () => {
 const MAINTENANCE_INTERVAL = 100;
 /** Lost messages are given back at the second look. */
 const LOOKS = 5;
-/** The command by which this file looks at heartbeats; the broker never uses it. */
+/** Command with which this file reads heartbeats; the broker never uses it. */
 const HEARTBEAT_LOOK = "zscore";
 
 const AT_THE_END = "it puts messages back at the end of the queue, as Python does";

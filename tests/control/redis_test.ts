@@ -4,7 +4,7 @@ import { Mirror } from "../conformance/control_store_harness.ts";
 import { controlStoreConformance } from "../conformance/control_store.ts";
 import { eventually, startForFile, untilTracking } from "../brokers/redis/fixture.ts";
 import { Monitor } from "../brokers/redis/monitor.ts";
-import { addUser, DEAF_USERS } from "../brokers/redis/users.ts";
+import { addUser, USERS_WITHOUT_TRACKING } from "../brokers/redis/users.ts";
 import { startProxy } from "../support/servers/proxy.ts";
 
 const { test, server } = await startForFile({ appendonly: true });
@@ -96,7 +96,7 @@ test("Worker keeps a pause while Redis restarts, and hears of its end afterwards
 });
 
 test("RedisControlStore looks for changes where it may not be told of them", async () => {
-  await Promise.all(DEAF_USERS.map(async ([_what, rule]) => {
+  await Promise.all(USERS_WITHOUT_TRACKING.map(async ([_what, rule]) => {
     const namespace = newNamespace();
     const url = await addUser(server, rule);
     await using store = new RedisControlStore({ url, namespace });

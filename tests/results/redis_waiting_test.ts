@@ -3,7 +3,7 @@ import { Cluster, Redis } from "ioredis";
 import { ConnectionFailed, RedisResultBackend, ResultError, ResultTimeout } from "@dq/dramatiq";
 
 import type { RedisBackendOptions as RedisResultBackendOptions } from "@dq/dramatiq/results";
-import { addUser, DEAF_USERS } from "../brokers/redis/users.ts";
+import { addUser, USERS_WITHOUT_TRACKING } from "../brokers/redis/users.ts";
 import { testOwn } from "../servers/own.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { startProxy } from "../support/servers/proxy.ts";
@@ -183,7 +183,7 @@ test("RedisResultBackend gives up a server that is not there after some seconds"
   assert((await late).message.includes("ECONNREFUSED"));
 });
 
-for (const [what, rule] of DEAF_USERS) {
+for (const [what, rule] of USERS_WITHOUT_TRACKING) {
   test(`RedisResultBackend looks for results where the user may not use ${what}`, async () => {
     await using backend = open({ url: await addUser(server, rule) });
     const messages = Array.from({ length: 5 }, newMessage);

@@ -18,21 +18,21 @@ const NOTHING: QueueCounts = { ready: 0, unacknowledged: 0, consumers: 0 };
 
 export { eventually };
 
-/** A RabbitMQ of their own for the tests of a file, and what declares them. */
+/** A RabbitMQ for the tests of one file, and a function that declares them. */
 export interface FileServer {
-  /** Skips where no server can be started, and names what hangs. */
+  /** Declares a test with a timeout, skipped if no server can be started. */
   readonly test: typeof test;
-  /** Runs until the tests of the file are through. There is none where they are skipped. */
+  /** The server, which runs until the end of the file's tests; unset if they are skipped. */
   readonly server: RabbitmqServer;
-  /** Of that server. */
+  /** Console of that server. */
   readonly console: RabbitmqConsole;
 }
 
 /**
- * Starts a RabbitMQ that the tests of one file may do anything to.
+ * Starts a RabbitMQ for the tests of one file, which may pause or restart it.
  *
- * @param options How to run it.
- * @param declare What declares them: `testLong` where they run on one runtime only.
+ * @param options Options of the server.
+ * @param declare Declares a test: `testLong` for tests that run on one runtime only.
  */
 export async function startForFile(
   options: RabbitmqOptions = {},
@@ -54,16 +54,16 @@ export async function startForFile(
   };
 }
 
-/** Fixture of one test on a server: with a queue of its own, and brokers that get closed. */
+/** Fixture of one test: a queue of its own, and brokers that are closed at the end. */
 export class Fixture implements AsyncDisposable {
-  /** A queue that nobody else has. */
+  /** A queue that no other test uses. */
   readonly queueName: string = `q_${crypto.randomUUID()}`;
-  /** Looks at it from outside. */
+  /** Reads and changes queues without the library. */
   readonly inspector: Inspector;
   readonly #file: FileServer;
   readonly #opened: AsyncDisposable[] = [];
 
-  /** @param file Where it runs. */
+  /** @param file The server. */
   constructor(file: FileServer) {
     this.#file = file;
     this.inspector = new Inspector(file.server.url);
@@ -80,7 +80,7 @@ export class Fixture implements AsyncDisposable {
     return broker;
   }
 
-  /** Makes a broker whose talk is read along. */
+  /** Makes a broker whose AMQP frames are recorded. */
   async openTapped(
     options: RabbitmqBrokerOptions = {},
   ): Promise<{ broker: RabbitmqBroker; tap: AmqpTap }> {
@@ -88,25 +88,25 @@ export class Fixture implements AsyncDisposable {
     return { tap, broker: this.open({ url: tap.url, ...options }) };
   }
 
-  /** Closes something at the end, before what came earlier. */
+  /** Disposes of a resource at the end, in reverse order. */
   use<T extends AsyncDisposable>(resource: T): T {
     this.#opened.push(resource);
     return resource;
   }
 
-  /** Contents of a queue; that of the test, or one whose name begins so. */
+  /** Numbers of messages on the queue of the test, or on another with a suffix to its name. */
   async counts(suffix = ""): Promise<QueueCounts> {
     return (await this.#file.console.counts()).get(this.queueName + suffix) ?? NOTHING;
   }
 
-  /** The names of all queues that the test has made, sorted, without its own at the front. */
+  /** The suffixes of all queues of the test, sorted. */
   async suffixes(): Promise<string[]> {
     const names = [...(await this.#file.console.counts()).keys()];
     return names.filter((name) => name.startsWith(this.queueName))
       .map((name) => name.slice(this.queueName.length)).toSorted();
   }
 
-  /** Waits until so many messages are ready on a queue, and as many unacknowledged. */
+  /** Waits until a queue has these numbers of ready and unacknowledged messages. */
   async untilCounts(suffix: string, ready: number, unacknowledged = 0): Promise<void> {
     let last = NOTHING;
     await eventually(`have ${ready} ready and ${unacknowledged} unacknowledged`, async () => {

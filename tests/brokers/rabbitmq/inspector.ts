@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { type Channel, connect, type GetMessage } from "amqplib";
 
-/** Does something with a channel of its own, which may fail. */
+/** Calls a function with a channel of its own, whose errors may close it. */
 export async function withChannel<T>(
   url: string,
   run: (channel: Channel) => Promise<T>,
@@ -9,18 +9,18 @@ export async function withChannel<T>(
   const connection = await connect(url);
   try {
     const channel = await connection.createChannel();
-    channel.on("error", () => {}); // What was asked for fails with the same.
+    channel.on("error", () => {}); // The operation that caused it fails with the same error.
     return await run(channel);
   } finally {
     await connection.close();
   }
 }
 
-/** Looks at queues, and does to them what others might, by other means than the library's. */
+/** Reads and changes queues as other programs might, without the library. */
 export class Inspector {
   readonly #url: string;
 
-  /** @param url Of the server. */
+  /** @param url URL of the server. */
   constructor(url: string) {
     this.#url = url;
   }

@@ -98,6 +98,6 @@ test("PublisherPool sends to other queues while thousands wait for one", async (
     await leader("hung_by_many", "resume");
   }
   await deadline(sending, LONGEST_WAIT);
-  // What was under way on the connection that was dropped may be there twice.
+  // Messages that were unconfirmed when the connection was dropped may be stored twice.
   assert(await ready(broker, "hung_by_many") >= 2_000);
 });

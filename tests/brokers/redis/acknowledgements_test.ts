@@ -23,7 +23,7 @@ function ready() {
   });
   const fetch = Promise.withResolvers<string>();
   const fetched: (readonly string[])[] = [];
-  const along = () =>
+  const fetchWithAcks = () =>
     acks.sendWith((ids) => {
       fetched.push(ids);
       return fetch.promise;
@@ -34,7 +34,7 @@ function ready() {
     adding.then(() => settled.push(...ids), () => {});
     return adding;
   };
-  return { acks, sent, fetch, fetched, along, add, settled };
+  return { acks, sent, fetch, fetched, fetchWithAcks, add, settled };
 }
 
 test("Acknowledgements of one turn go in one call, and resolve with its answer", async () => {
@@ -49,9 +49,9 @@ test("Acknowledgements of one turn go in one call, and resolve with its answer",
 });
 
 test("Acknowledgements that travel with a fetch resolve with its answer, not before", async () => {
-  const { sent, fetch, fetched, along, add, settled } = ready();
+  const { sent, fetch, fetched, fetchWithAcks, add, settled } = ready();
   const adding = add("a");
-  const fetching = along();
+  const fetching = fetchWithAcks();
   await nextTurn();
   assertEquals([fetched, sent, settled], [[["a"]], [], []]);
   fetch.resolve("messages");
@@ -61,9 +61,9 @@ test("Acknowledgements that travel with a fetch resolve with its answer, not bef
 });
 
 test("Acknowledgements whose fetch is cut off are sent by themselves", async () => {
-  const { sent, fetch, along, add, settled } = ready();
+  const { sent, fetch, fetchWithAcks, add, settled } = ready();
   const adding = add("a");
-  const fetching = assertRejects(along, ConnectionClosed, "cut");
+  const fetching = assertRejects(fetchWithAcks, ConnectionClosed, "cut");
   fetch.reject(CUT);
   await fetching;
   await nextTurn();
@@ -73,7 +73,7 @@ test("Acknowledgements whose fetch is cut off are sent by themselves", async () 
 });
 
 test("Acknowledgements that wait for a fetch go when there is none any more", async () => {
-  const { acks, sent, fetch, along, add } = ready();
+  const { acks, sent, fetch, fetchWithAcks, add } = ready();
   const begun = acks.expectFetch();
   add("a");
   await nextTurn();
@@ -83,7 +83,7 @@ test("Acknowledgements that wait for a fetch go when there is none any more", as
   await nextTurn();
   assertEquals(sent.map(({ ids }) => ids), [["a"]]);
 
-  const fetching = along();
+  const fetching = fetchWithAcks();
   add("b");
   await nextTurn();
   assertEquals(sent.length, 1);

@@ -43,7 +43,7 @@ for (const what of ["Consumer", "Broker"] as const) {
       const consumer = broker.consume("q", { prefetch });
       const half = prefetch / 2;
       const given = await receiveHalf(broker, consumer, prefetch);
-      // All of the prefetch is on its way or here, of which half was handed out.
+      // The whole prefetch is pending or buffered, and half of it was received.
       assertEquals(await fixture.held(broker.brokerId, "q"), prefetch);
       await (what === "Consumer" ? consumer.close() : broker.close());
       assertEquals(await fixture.held(broker.brokerId, "q"), 0);
@@ -123,7 +123,7 @@ async function receiveHalf(
   const first = await receiveCount(consumer, prefetch);
   await consumer.ack(first.slice(0, half));
   const receiving = consumer.receive(half);
-  // Room for another half, while the first is on its way.
+  // Room for another half, while the first is pending.
   const acknowledging = consumer.ack(first.slice(half));
   const received = await receiving;
   acknowledging.catch(() => {}); // It travels with the fetch ahead.

@@ -14,7 +14,7 @@ const NO_HEARTBEAT = { maintenanceInterval: Infinity };
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 const sorted = (values: readonly unknown[]) => (values as number[]).toSorted((a, b) => a - b);
 
-/** Lets a broker look for lost messages, some times. */
+/** Lets a broker check for lost deliveries, several times. */
 async function look(broker: RedisBroker, clock: FakeClock, times: number): Promise<void> {
   for (let i = 0; i < times; i++) {
     await beat(broker, clock);
@@ -54,7 +54,7 @@ test("RedisBroker gives back what one consumer lost, and leaves the others what 
   assertEquals(sorted(received!), numbers(5).map((n) => 10 + n));
   await look(broker, clock, 2);
   await monitor.take();
-  // Together they hold what Redis counts, so that there is nothing to look for.
+  // Together they hold all messages that Redis counts: no check is necessary.
   await look(broker, clock, 5);
   const looks = (await monitor.take()).filter(([name]) => name === "smembers");
   assertEquals(looks, []);
@@ -104,7 +104,7 @@ test("RedisBroker takes a message for lost only if it did not arrive between two
   let settling = consumer.ack(first.slice(32));
   const second = await receiving;
   await settling;
-  // 32 messages have been fetched ahead, and nobody holds them yet.
+  // 32 messages have been fetched ahead, and no consumer holds them yet.
   await look(broker, clock, 1);
   const ahead = await consumer.receive(32);
   assertEquals(firstArgs(ahead), numbers(32).map((n) => 96 + n));

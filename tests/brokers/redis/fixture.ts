@@ -8,13 +8,13 @@ import { testOwn } from "../../servers/own.ts";
 
 export { eventually };
 
-/** Lets a second pass, in which a broker that has consumers beats once, and waits for the answer. */
+/** Advances the clock by a second, in which a broker sends one heartbeat, and waits for its reply. */
 export async function beat(broker: RedisBroker, clock: FakeClock): Promise<void> {
   await clock.advance(1_000);
-  await broker.getQueueMessageCounts("any"); // Answers come in the order of the questions.
+  await broker.getQueueMessageCounts("any"); // Replies come in the order of the commands.
 }
 
-/** Waits until a server tells of changes: one connection has it on, and one listens. */
+/** Waits until a server notifies of changes: one connection tracks keys, and one is subscribed. */
 export function untilTracking(server: RedisServer): Promise<void> {
   return eventually("be told of changes", async () => {
     const list = String(await server.command("CLIENT", "LIST"));
@@ -22,19 +22,19 @@ export function untilTracking(server: RedisServer): Promise<void> {
   });
 }
 
-/** A Redis of their own for the tests of a file, and what declares them. */
+/** A Redis for the tests of one file, and a function that declares them. */
 export interface FileServer {
-  /** Skips where no server can be started. */
+  /** Declares a test, skipped if no server can be started. */
   readonly test: typeof test;
-  /** Runs until the tests of the file are through. There is none where they are skipped. */
+  /** The server, which runs until the end of the file's tests; unset if they are skipped. */
   readonly server: RedisServer;
 }
 
 /**
- * Starts a Redis that the tests of one file may do anything to.
+ * Starts a Redis for the tests of one file, which may pause or restart it.
  *
- * @param options How to run it.
- * @param declare What declares them: `testLong` where they run on one runtime only.
+ * @param options Options of the server.
+ * @param declare Declares a test: `testLong` for tests that run on one runtime only.
  */
 export async function startForFile(
   options: RedisOptions = {},
@@ -46,7 +46,7 @@ export async function startForFile(
   return { test, server };
 }
 
-/** Fixture of one test on a server: in a namespace of its own, with brokers that get closed. */
+/** Fixture of one test: a namespace of its own, and brokers that are closed at the end. */
 export class Fixture implements AsyncDisposable {
   /** Prefix of all keys. */
   readonly namespace: string;
@@ -54,8 +54,8 @@ export class Fixture implements AsyncDisposable {
   readonly #opened: AsyncDisposable[] = [];
 
   /**
-   * @param server Where it runs.
-   * @param namespace What all keys begin with; new by default.
+   * @param server The server.
+   * @param namespace Prefix of all keys. @default A new one.
    */
   constructor(server: RedisServer, namespace = `test-${crypto.randomUUID()}`) {
     this.#server = server;
@@ -71,7 +71,7 @@ export class Fixture implements AsyncDisposable {
     return this.use(new RedisBroker({ ...address, namespace: this.namespace, ...options }));
   }
 
-  /** Closes something at the end, before what came earlier. */
+  /** Disposes of a resource at the end, in reverse order. */
   use<T extends AsyncDisposable>(resource: T): T {
     this.#opened.push(resource);
     return resource;
@@ -87,7 +87,7 @@ export class Fixture implements AsyncDisposable {
     return `${this.namespace}:${name}`;
   }
 
-  /** The key of what a broker has not acknowledged of a queue. */
+  /** The key of the messages of a queue that are unacknowledged by a broker. */
   unacknowledgedKey(brokerId: string, queueName: string): string {
     return this.key(`__acks__.${brokerId}.${queueName}`);
   }
@@ -110,15 +110,15 @@ export class Fixture implements AsyncDisposable {
     return await this.command("SCARD", this.unacknowledgedKey(brokerId, queueName)) as number;
   }
 
-  /** When a broker was last heard of, in milliseconds; `undefined` if it is not known. */
+  /** Time of a broker's last heartbeat, in milliseconds; `undefined` if it has none. */
   async heartbeat(brokerId: string): Promise<number | undefined> {
     const score = await this.command("ZSCORE", this.key("__heartbeats__"), brokerId);
     return score === null ? undefined : Number(score);
   }
 
   /**
-   * Keys left in the namespace, but for the lock of the worker that runs the recovery, which goes by
-   * itself, and what is kept for inspection.
+   * Keys in the namespace, without the lock of the recovery, which expires, and those that are kept for
+   * inspectors.
    */
   async keys(): Promise<string[]> {
     const keys = await this.command("KEYS", "*") as string[];

@@ -12,7 +12,7 @@ import { test } from "../../support/test.ts";
 const INTERVAL = 1_000;
 const TIMEOUT = 60_000;
 
-/** A heartbeat whose Redis answers when the test says, and what it does. */
+/** A heartbeat over a Redis whose replies the test controls, with a record of its effects. */
 function ready() {
   const clock = new FakeClock();
   const lease = new Lease(clock, TIMEOUT);

@@ -15,7 +15,7 @@ const MINUTE = 60_000;
 const FOLDER = dirname(fileURLToPath(import.meta.url));
 const ROOT = dirname(dirname(dirname(FOLDER)));
 
-/** Has another broker, whose clock is ahead, find this one dead. */
+/** Lets another broker, whose clock is ahead, find this one dead and take over its messages. */
 export async function takeOverFrom(broker: RedisBroker, fixture: Fixture): Promise<void> {
   const clock = new FakeClock(broker.clock.now() + MINUTE);
   const recoverer = fixture.open({ clock, maintenanceInterval: Infinity });
@@ -26,7 +26,7 @@ export async function takeOverFrom(broker: RedisBroker, fixture: Fixture): Promi
 
 /** Starts a worker in a process of its own, which can be paused. */
 export function startWorkerProcess(
-  told: WorkerProcessArguments,
+  options: WorkerProcessArguments,
   log: string,
   env: Record<string, string> = {},
 ): ServerProcess {
@@ -35,7 +35,7 @@ export function startWorkerProcess(
     args: [
       ...(runtime === "deno" ? ["run", "-A"] : []),
       join(FOLDER, "worker_process.ts"),
-      JSON.stringify(told),
+      JSON.stringify(options),
     ],
     folder: ROOT,
     log,
@@ -44,13 +44,14 @@ export function startWorkerProcess(
 }
 
 /**
- * Has a worker run the first of three messages, the others in flight, while something happens.
+ * Calls a function while a worker runs the first of three messages, with the others in flight.
  *
- * @param fixture Where it runs.
- * @param broker Of the worker.
- * @param run Gets what has run, which grows, and what ends the first run.
+ * @param fixture The fixture.
+ * @param broker The broker of the worker.
+ * @param run Receives the list of messages that have run, which grows, and a function that ends the first
+ *   run.
  */
-export async function withThreeAtHand(
+export async function withThreeInFlight(
   fixture: Fixture,
   broker: RedisBroker,
   run: (ran: readonly number[], finish: () => void) => Promise<void>,

@@ -10,7 +10,7 @@ import { FakeClock } from "../../support/fake_clock.ts";
 import { startProxy } from "../../support/servers/proxy.ts";
 import { Monitor } from "./monitor.ts";
 import { beat, eventually, Fixture, startForFile } from "./fixture.ts";
-import { startWorkerProcess, takeOverFrom, withThreeAtHand } from "./lease_fixture.ts";
+import { startWorkerProcess, takeOverFrom, withThreeInFlight } from "./lease_fixture.ts";
 import type { WorkerProcessArguments } from "./worker_process.ts";
 
 const { test, server } = await startForFile();
@@ -97,7 +97,7 @@ test("RedisBroker's worker starts nothing that others have taken over, and goes 
   const clock = new FakeClock();
   const broker = fixture.open({ clock });
   const other = fixture.open(NO_HEARTBEAT);
-  await withThreeAtHand(fixture, broker, async (ran, finish) => {
+  await withThreeInFlight(fixture, broker, async (ran, finish) => {
     await monitor.untilWaiting(fixture.key("q.DQ")); // Any command would renew its heartbeat.
     await beat(broker, clock);
     await takeOverFrom(broker, fixture);
@@ -132,7 +132,7 @@ async function startNothingWhenCutOff(beats: number): Promise<void> {
   const clock = new FakeClock();
   const url = `redis://${proxy.host}:${proxy.port}`;
   const broker = fixture.open({ clock, url });
-  await withThreeAtHand(fixture, broker, async (ran, finish) => {
+  await withThreeInFlight(fixture, broker, async (ran, finish) => {
     for (let i = 0; i < beats; i++) await beat(broker, clock);
     proxy.refuse();
     await proxy.cut();
@@ -247,7 +247,7 @@ test("Lease begins with the first heartbeat, and is not healed by one that comes
   assertEquals(state(), [false, false]);
   const before = lease.now;
   lease.renew(before);
-  clock.jump(10 * MINUTE); // Somebody sets the clock of the machine: no time has passed.
+  clock.jump(10 * MINUTE); // The clock of the machine is set: no time has passed.
   assertEquals(state(), [true, false]);
   await clock.advance(MINUTE);
   lease.renew(lease.now); // Nobody has asked yet.

@@ -3,12 +3,12 @@ import type { RedisServer } from "../../support/servers/redis.ts";
 import { eventually } from "./fixture.ts";
 
 /**
- * Lets a question reach the server, and keeps its answer from coming back.
+ * Lets a command reach the server, and cuts the connection before its reply arrives.
  *
  * @param server The server.
- * @param proxy What stands between.
- * @param ask Asks; nothing else must be on its way then.
- * @param isDone Tells, over another connection, that the server has done what it was asked.
+ * @param proxy The proxy of the connection.
+ * @param ask Sends the command; no other may be pending.
+ * @param isDone True once the server has run it, read on another connection.
  */
 export async function loseAnswer(
   server: RedisServer,

@@ -94,7 +94,7 @@ test("RedisBroker gives back messages whose delivery was cut off, while it lives
   });
   assertEquals((received as number[]).toSorted((a, b) => a - b), numbers(10));
   assertEquals(await fixture.held(broker.brokerId, "q"), 10);
-  // What it has in flight is not lost, however often it looks.
+  // Messages in flight are not lost, however often it checks.
   for (let second = 0; second < 5; second++) await beat(broker, clock);
   assertEquals(await fixture.held(broker.brokerId, "q"), 10);
   assertEquals(await fixture.ids("q"), []);
@@ -222,7 +222,7 @@ test("RedisBroker acknowledges again what travelled with a fetch that was cut of
 });
 
 /**
- * Has a consumer that holds ten messages fetch twice, which brings 500 to nobody.
+ * Lets a consumer that holds ten messages fetch twice, and loses the replies with 500 messages.
  *
  * @param asked Called when it has asked.
  */

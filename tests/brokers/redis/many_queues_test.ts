@@ -29,7 +29,7 @@ async function rests(): Promise<void> {
   assert(shares.at(-1)! < 0.25, `It uses ${shares.join(", ")} of a core while it is idle`);
 }
 
-/** Milliseconds in which a worker is looked at, which has nothing to do. */
+/** Milliseconds for which an idle worker is observed. */
 const IDLE = 3_000;
 
 test("RedisBroker looks at 1,000 queues in one heartbeat, and at all of them in turn", async () => {

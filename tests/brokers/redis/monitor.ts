@@ -14,7 +14,7 @@ const QUOTED = /"(?:[^"\\]|\\.)*"/g;
 /** Commands that the monitor itself causes. */
 const OWN = new Set(["echo", "auth", "select"]);
 
-/** Hears of every command that clients send to a server. */
+/** Records the commands that clients send to a server. */
 export class Monitor implements AsyncDisposable {
   readonly #server: RedisServer;
   readonly #socket: Socket;
@@ -28,7 +28,7 @@ export class Monitor implements AsyncDisposable {
     socket.on("data", (chunk: Buffer) => this.#read(chunk.toString("latin1")));
   }
 
-  /** Begins to listen. */
+  /** Connects, and starts to record. */
   static async open(server: RedisServer): Promise<Monitor> {
     const socket = connect(server.port, server.host);
     await once(socket, "connect");
@@ -38,12 +38,12 @@ export class Monitor implements AsyncDisposable {
     return monitor;
   }
 
-  /** The commands since the last call, those of scripts not among them. */
+  /** The commands since the last call, without those of scripts. */
   async take(): Promise<MonitoredCommand[]> {
     const mark = crypto.randomUUID();
     let end = -1;
     while (end === -1) {
-      // One that was sent before the monitor began is never heard of.
+      // Repeated, since a command that was sent before `MONITOR` took effect is not recorded.
       await this.#server.command("ECHO", mark);
       const changed = new Promise<void>((resolve) => this.#changed = resolve);
       end = this.#find(mark);
@@ -55,8 +55,8 @@ export class Monitor implements AsyncDisposable {
   }
 
   /**
-   * Waits until a consumer waits: before, as the last thing, it has Redis tell of changes by
-   * reading the length of its queue.
+   * Waits until a consumer waits: its last command before reads the length of the queue, which subscribes
+   * to changes.
    *
    * @param queue The key of the queue.
    */

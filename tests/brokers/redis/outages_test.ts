@@ -95,7 +95,7 @@ test("RedisBroker.enqueue fails with the reason when Redis stays away, and then 
   assertInstanceOf(await watched, ConnectionFailed);
   assertInstanceOf(await unanswered, ConnectionFailed);
 
-  // What is back finds nothing of it: it was never sent, and nobody waits for it.
+  // After the reconnect it is not sent: its caller has given up.
   await using late = await startOwnRedis({ port });
   await broker.enqueue(work("q", "stored"));
   assertEquals(await late.command("LLEN", fixture.key("q")), 1);

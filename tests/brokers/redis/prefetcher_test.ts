@@ -95,7 +95,7 @@ test("Prefetcher holds nothing of a fetch whose texts it cannot read, and acknow
   reads[0]!.reject(new ConnectionClosed("cut"));
   await acknowledging;
   assertEquals(acknowledged, ["id-0"]);
-  // Redis counts it as this broker's, nobody holds it, and so it is put back.
+  // Redis counts it as unacknowledged by this broker, but no consumer holds it: it is requeued.
   assertEquals([member!.inFlight.size, member!.fetches()], [0, []]);
   member!.wakeUp();
   await nextTurn();

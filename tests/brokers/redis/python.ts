@@ -2,9 +2,9 @@ import type { Fixture } from "./fixture.ts";
 
 /** Message that a Python producer puts on a queue. */
 export interface PythonMessage {
-  /** By what its queue knows it. */
+  /** Id on Redis. */
   readonly id: string;
-  /** As Python spells it. */
+  /** The encoded message. */
   readonly text: string;
 }
 
@@ -29,7 +29,7 @@ export function pythonMessage(queueName: string, value: unknown, eta?: number): 
   return { id, text };
 }
 
-/** Puts one message on a queue, by other commands than ours. */
+/** Puts one message on a queue as Python does, without a script of this library. */
 export async function put(
   fixture: Fixture,
   queueName: string,

@@ -88,7 +88,7 @@ const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
   async LOCK({ broker, clock }) {
     const consumer = broker.consume("empty");
     const receiving = consumer.receive(1);
-    // Once a minute, about, it looks for old dead letters.
+    // About once a minute, it drops old dead letters.
     for (let second = 0; second < 80; second++) await beat(broker, clock);
     await consumer.close();
     assertEquals(await receiving, []);

@@ -1,7 +1,7 @@
 import type { RedisServer } from "../../support/servers/redis.ts";
 
-/** Permissions that a user may lack without which Redis tells of no changes, and the rule that takes it away. */
-export const DEAF_USERS: readonly (readonly [what: string, rule: string])[] = [
+/** Permissions that tracking of keys needs, and the ACL rules that remove them. */
+export const USERS_WITHOUT_TRACKING: readonly (readonly [what: string, rule: string])[] = [
   ["CLIENT TRACKING", "-client|tracking"],
   ["CLIENT", "-client"],
   ["any channel", "resetchannels"],
@@ -9,9 +9,9 @@ export const DEAF_USERS: readonly (readonly [what: string, rule: string])[] = [
 ];
 
 /**
- * Adds a user who may do everything, but for what some rules take away.
+ * Adds a user with all permissions except those that some rules remove.
  *
- * @returns The URL with which that user connects.
+ * @returns The URL with the credentials of that user.
  */
 export async function addUser(server: RedisServer, ...rules: string[]): Promise<string> {
   const name = `user-${crypto.randomUUID()}`;

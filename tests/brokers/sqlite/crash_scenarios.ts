@@ -17,17 +17,17 @@ export interface Left {
   rows(table: string): readonly Readonly<Record<string, unknown>>[];
 }
 
-/** Something that may be cut short at any statement. */
+/** A program that may crash at any statement. */
 export interface CrashScenario {
-  /** Fills a file. */
+  /** Fills the file before. */
   prepare?(broker: SqliteBroker): Promise<void>;
-  /** Program that is cut short; it notes what was confirmed. */
+  /** The program. It notes confirmed operations. */
   act(broker: SqliteBroker, confirm: (what: string) => void): Promise<void>;
-  /** Throws if what is left breaks a promise. */
+  /** Throws if the file breaks a guarantee after the crash. */
   check(left: Left, confirmed: ReadonlySet<string>): void;
 }
 
-/** A body that is apart from its row. */
+/** A body that is stored in a table of its own. */
 export const LONG = "x".repeat(2_000);
 const HOUR = 3_600_000;
 export const QUEUE = "default";
@@ -35,7 +35,7 @@ export const QUEUE = "default";
 const NO_PROCESS = 99_999_999;
 const STATES = ["ready", "taken", "delayed", "dead"];
 
-/** Messages that must be there, each once, in whatever state. */
+/** Asserts that all messages are stored, each once, in any state. */
 export function assertAllThere({ messages }: Left, count: number): void {
   const names = messages.map((one) => one.split(" ")[0]);
   assertEquals(names, Array.from({ length: count }, (_, i) => `${i}`));
@@ -48,14 +48,14 @@ export async function sendAll(broker: SqliteBroker, count: number, text = ""): P
   );
 }
 
-/** Lets the time of all delayed messages come. */
+/** Makes all delayed messages due. */
 export async function makeDue(broker: SqliteBroker): Promise<void> {
   await broker.transaction(({ database }) =>
     database.exec("update dramatiq_messages set due=1 where state=2")
   );
 }
 
-/** The scenarios by what is cut short. */
+/** The scenarios by name. */
 export const CRASH_SCENARIOS: Readonly<Record<string, CrashScenario>> = {
   migrating: {
     async act(broker) {

@@ -71,7 +71,7 @@ test("brokerConformance refuses a harness that lacks an ability and gives no rea
   assertThrows(() => brokerConformance(others), TypeError, "putRaw");
 });
 
-/** Counts what it is asked for: who polls asks again and again. */
+/** Counts calls, which a poller would make again and again. */
 class CountingClock extends FakeClock {
   timersSet = 0;
 

@@ -15,7 +15,7 @@ import {
   startForFile,
   untilTracking,
 } from "../../brokers/redis/fixture.ts";
-import { addUser, DEAF_USERS } from "../../brokers/redis/users.ts";
+import { addUser, USERS_WITHOUT_TRACKING } from "../../brokers/redis/users.ts";
 
 const { test, server } = await startForFile();
 
@@ -123,7 +123,7 @@ async function openAs(
   return fixture.open({ url: await addUser(server, ...rules), clock });
 }
 
-for (const [what, rule] of DEAF_USERS) {
+for (const [what, rule] of USERS_WITHOUT_TRACKING) {
   test(`RedisBroker finds messages by its heartbeat where the user may not use ${what}`, async () => {
     await using fixture = new Fixture(server);
     const clock = new FakeClock();

@@ -33,8 +33,8 @@ const CASES: Readonly<Record<string, [text: string, args: string[], line: RegExp
   ],
   "a command that is misspelled": [
     actors,
-    ["queue", "list"],
-    /^Cannot import queue: there is no such file or package; did you mean the command queues\?$/,
+    ["restore-delay"], // no name of a package, which Bun would install
+    /^Cannot import restore-delay: there is no such .*; did you mean the command restore-delayed\?$/,
   ],
   "an import that is not there": [
     `import "./gone.ts";`,

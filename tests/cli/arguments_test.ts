@@ -36,7 +36,7 @@ test("parseArguments has a default for everything but the modules", () => {
   assertEquals(parseArguments(["a.ts"]), DEFAULTS);
 });
 
-test("parseArguments reads options wherever they stand", () => {
+test("parseArguments reads options in any position", () => {
   const args = "a.ts:broker -p 2 -t 3 b.ts --concurrency 4 --pid-file p --log-file l " +
     "--log-format json --skip-logging --watch . -i *.sql -i *.html -x gen/** -v " +
     "--worker-shutdown-timeout 0 --http [::1]:80 --live-timeout 1 --max-tasks-per-child 9 " +
@@ -98,7 +98,7 @@ test("parseArguments needs no module of a program that declares actors itself", 
   });
 });
 
-test("parseArguments says in one line what makes no sense", () => {
+test("parseArguments refuses invalid arguments in one line", () => {
   const cases: [string[], string][] = [
     [
       [],

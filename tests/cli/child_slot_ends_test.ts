@@ -16,7 +16,7 @@ const ending = (changes: Partial<Ending> = {}): Ending => ({
 });
 const INSTANT = ending();
 
-/** A slot whose processes do nothing; what they tell, and how they end, the test says. */
+/** A slot with idle processes, whose records and ends the test controls. */
 class ChildSlotFixture implements ChildSlotOwner, Disposable {
   readonly slot: ChildSlot;
   readonly said: string[] = [];
@@ -82,7 +82,7 @@ class ChildSlotFixture implements ChildSlotOwner, Disposable {
   }
 }
 
-test("Slot waits for a server that is away for ever, at most half a minute at a time", () => {
+test("Slot retries during an outage of the server, at most half a minute apart", () => {
   using fixture = new ChildSlotFixture();
   const said: (string | undefined)[] = [];
   for (let i = 0; i < 12; i++) {
@@ -93,7 +93,7 @@ test("Slot waits for a server that is away for ever, at most half a minute at a 
   assertEquals(said.some((line) => line?.startsWith("failed")), false);
 });
 
-test("Slot never gives up a fork, and starts none again that is done", () => {
+test("Slot never gives up a fork, and does not restart one that has finished", () => {
   using fixture = new ChildSlotFixture("fork");
   for (let i = 0; i < 8; i++) {
     fixture.work();
@@ -104,7 +104,7 @@ test("Slot never gives up a fork, and starts none again that is done", () => {
   assertEquals(fixture.slot.current, undefined);
 });
 
-test("Slot replaces at once, and counts for no death, a process that asks for it", () => {
+test("Slot replaces a process that requests it at once, without counting a death", () => {
   using fixture = new ChildSlotFixture();
   for (let i = 0; i < 6; i++) {
     const child = fixture.work();
@@ -155,7 +155,7 @@ test("Slot.reload keeps the old child until the new one works, and for good if t
   assertEquals(fixture.children, [next]);
 });
 
-test("Slot whose child dies while another is to take over starts no third, and fails with that", async () => {
+test("Slot whose child dies during a reload starts no third one, and fails with the second", async () => {
   using fixture = new ChildSlotFixture();
   fixture.work();
   const reload = fixture.slot.reload();

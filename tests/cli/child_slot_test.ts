@@ -11,12 +11,12 @@ const FORK: Role = { kind: "fork", number: 1, function: 0 };
 const READY = { type: "ready", text: "works", forks: 0 } as const;
 const silent = { write() {}, writePrinted() {} } as unknown as LogWriter;
 
-/** An end of a child that worked for so many milliseconds. */
+/** The ending of a child that has worked for a number of milliseconds. */
 function death(workedFor: number, code: number | null = 1): Ending {
   return { code, signal: code === null ? "SIGKILL" : null, reason: undefined, workedFor };
 }
 
-/** A slot whose children do nothing; what becomes of them, the test says. */
+/** A slot with idle children, whose records and ends the test controls. */
 class ChildSlotFixture implements Disposable {
   readonly events: string[] = [];
   readonly slot: ChildSlot;
@@ -83,7 +83,7 @@ test("Slot gives up after five instant deaths in a row, not in a lifetime", asyn
   assertEquals(fixture.slot.children.size, 0);
 });
 
-test("Slot does not give up while the server is away, nor because of a fork", async () => {
+test("Slot does not give up during an outage of the server, nor because of a fork", async () => {
   await Promise.all(
     ([[WORKER, NO_CONNECTION], [FORK, 1]] as const).map(async ([role, code]) => {
       using fixture = new ChildSlotFixture(role);
@@ -94,7 +94,7 @@ test("Slot does not give up while the server is away, nor because of a fork", as
   );
 });
 
-test("Slot replaces a child at once that has worked, one that died at once after a moment", async () => {
+test("Slot replaces a child that has worked at once, and after an instant death with a delay", async () => {
   using fixture = new ChildSlotFixture();
   fixture.slot.ended(fixture.current, death(5_000));
   assert(fixture.slot.current !== undefined);
@@ -104,7 +104,7 @@ test("Slot replaces a child at once that has worked, one that died at once after
   await eventually("start another child", () => fixture.slot.current !== undefined);
 });
 
-test("Slot starts nothing after a stop, whatever was to start or is asked for", async () => {
+test("Slot starts no child after a stop, neither a delayed one nor by a reload", async () => {
   using fixture = new ChildSlotFixture();
   using inspector = new ChildSlotFixture();
   fixture.slot.ended(fixture.current, death(10)); // another one is to start in a moment
@@ -114,7 +114,7 @@ test("Slot starts nothing after a stop, whatever was to start or is asked for", 
   assertEquals([fixture.slot.children.size, fixture.events], [0, ["ready", "emptied"]]);
 });
 
-test("Slot.reload starts one child, though another one was to start in a moment", async () => {
+test("Slot.reload starts only one child during the delay before another one", async () => {
   using fixture = new ChildSlotFixture();
   using inspector = new ChildSlotFixture();
   fixture.slot.ended(fixture.current, death(10));
@@ -125,7 +125,7 @@ test("Slot.reload starts one child, though another one was to start in a moment"
   assertEquals(fixture.slot.children.size, 1);
 });
 
-test("Slot.reload forgives earlier deaths", async () => {
+test("Slot.reload resets the number of instant deaths", async () => {
   using fixture = new ChildSlotFixture();
   for (let i = 0; i < 4; i++) await fixture.replaceAfter(death(10));
   const reloading = fixture.slot.reload();
@@ -176,7 +176,7 @@ test("Slot replaces a child that retires, once", () => {
   assert(fixture.current !== old);
 });
 
-test("Slot.stop ends well while a child retires, which ends with a code of its own", async () => {
+test("Slot.stop succeeds while a child that requested its replacement ends", async () => {
   const script = `echo '${JSON.stringify(READY)}' >&3; exec sleep 600`;
   using fixture = new ChildSlotFixture(WORKER, ["/bin/sh", "-c", script]);
   const old = fixture.current;

@@ -27,7 +27,7 @@ async function run(
   return { ending: await promise, child };
 }
 
-test("Child.stop kills a process that does not stop in its time", async () => {
+test("Child.stop kills a process that does not stop within the timeout", async () => {
   const { ending, child } = await run(
     `trap '' TERM; ${READY}; while :; do sleep 0.05; done`,
     100,
@@ -36,7 +36,7 @@ test("Child.stop kills a process that does not stop in its time", async () => {
   assertEquals([ending.signal, child.wasKilled], ["SIGKILL", true]);
 });
 
-test("Child.stop lets a process end by itself that does so in its time", async () => {
+test("Child.stop does not kill a process that stops within the timeout", async () => {
   const { ending, child } = await run(
     `trap 'exit 7' TERM; ${READY}; while :; do sleep 0.05; done`,
     60_000,

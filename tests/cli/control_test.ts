@@ -173,7 +173,7 @@ test("schedules lists, pauses, resumes and triggers periodic actors", async () =
   assertEquals((await broker.getQueueMessageCounts("reports")).ready, 1);
 });
 
-test("cancel, pause and resume say in one line what is wrong, and exit with 2", async () => {
+test("cancel, pause and resume print errors in one line, and exit with 2", async () => {
   await using means = await open();
   const cases: [args: string[], said: string][] = [
     [["cancel", "actors.ts"], "give either --id, or --actor or --queue"],

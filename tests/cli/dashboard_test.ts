@@ -61,7 +61,7 @@ test("worker.ts dashboard serves pages for those with the password until it is t
   assertEquals(await program.ended, 0, program.output);
 });
 
-test("worker.ts dashboard refuses other machines without a password, and what makes no sense", async () => {
+test("worker.ts dashboard refuses other machines without a password, and invalid options", async () => {
   await using fixture = await Fixture.open();
   await fixture.write("short", "too short\n");
   const short = `${fixture.folder}/short`;

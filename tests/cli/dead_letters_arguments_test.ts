@@ -1,5 +1,5 @@
 /**
- * The command `dead-letters`: what it makes of its arguments and says of itself, for which it needs no server.
+ * Arguments and help of the command `dead-letters`, without a server.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { bar } from "../../cli/dead_letters/progress.ts";
 import { test } from "../support/test.ts";
 import { Fixture } from "./fixture.ts";
 
-test("dead-letters --help says what it does, and worker.ts --help that it is there", async () => {
+test("dead-letters --help describes the command, and worker.ts --help lists it", async () => {
   await using fixture = await Fixture.open();
   const [own, all] = [fixture.start(["dead-letters", "--help"]), fixture.start(["--help"])];
   assertEquals([await own.ended, await all.ended], [0, 0]);
@@ -19,7 +19,7 @@ test("dead-letters --help says what it does, and worker.ts --help that it is the
   assertStringIncludes(all.stdout, "worker.ts dead-letters --help");
 });
 
-test("bar tells how far a work has got, and what is there where the end is not known", () => {
+test("bar shows the progress, or only the count if the total is unknown", () => {
   assertEquals(bar(0, 2_400), `[${"-".repeat(30)}] 0 of 2,400`);
   assertEquals(bar(1_200, 2_400), `[${"#".repeat(15)}${"-".repeat(15)}] 1,200 of 2,400`);
   assertEquals(bar(2_400, 2_400), `[${"#".repeat(30)}] 2,400 of 2,400`);

@@ -156,7 +156,7 @@ for (const kind of Object.keys(KINDS)) {
   });
 }
 
-test("dead-letters goes by the time of death, and prints JSON that has it all", async () => {
+test("dead-letters filters by time of death, and prints all fields as JSON", async () => {
   await using means = await open("RedisBroker");
   const { namespace } = means.broker as RedisBroker;
   await bury(means, [["mail", "new"]]);
@@ -187,7 +187,7 @@ test("dead-letters goes by the time of death, and prints JSON that has it all", 
   assert(!bad.stdout.includes("\x1b"));
 });
 
-test("dead-letters works on thousands, on a pipe without a bar", async () => {
+test("dead-letters handles thousands, and shows no progress bar on a pipe", async () => {
   await using means = await open("RedisBroker");
   const { namespace } = means.broker as RedisBroker;
   const key = `${namespace}:${means.queueName}.XQ`;
@@ -205,7 +205,7 @@ test("dead-letters works on thousands, on a pipe without a bar", async () => {
   assertEquals([counts.ready, counts.dead], [3_000, 0]);
 });
 
-test("dead-letters leaves those that a middleware refuses, names them, and exits with 1", async () => {
+test("dead-letters keeps messages that a middleware refuses, names them, and exits with 1", async () => {
   const objection = `broker.addMiddleware({ beforeEnqueue(_broker, message) {
     if (message.args[0] === 2) throw new MiddlewareError("not this one");
   } });`;
@@ -261,7 +261,7 @@ test("dead-letters requeue ends what it has begun at Ctrl-C, and says where it i
   assert(dead > 0);
 });
 
-test("dead-letters exits with 3 and one line when the server is away, and loses nothing", async () => {
+test("dead-letters exits with 3 and one line during an outage, and loses nothing", async () => {
   await using proxy = await startProxy(redis);
   const [host, url] = [proxy.host, `redis://${proxy.host}:${proxy.port}`];
   assert(host !== "");
@@ -277,7 +277,7 @@ setBroker(broker);`,
   assertMatch(program.output, /^Cannot [^\n]*\n$/);
 });
 
-test("dead-letters says in one line what is wrong with its arguments, and exits with 2", async () => {
+test("dead-letters prints errors of its arguments in one line, and exits with 2", async () => {
   await using means = await open("RedisBroker");
   const cases: [string[], RegExp][] = [
     [

@@ -15,7 +15,7 @@ export const ROOT: string = dirname(dirname(dirname(fileURLToPath(import.meta.ur
 /** Command by which this runtime runs a program, with all permissions. */
 export const RUN: readonly string[] = runtime === "deno" ? ["run", "-A"] : [];
 
-/** Node starts in a third of the time when it keeps what it has compiled. */
+/** With a compile cache, Node starts in a third of the time. */
 const compiled: Record<string, string> = {};
 if (runtime === "node") {
   const folder = await mkdtemp(join(tmpdir(), "dramatiq-compiled-"));
@@ -23,10 +23,10 @@ if (runtime === "node") {
   after(() => rm(folder, { recursive: true }));
 }
 
-/** Milliseconds for a process to start on a machine that is busy with other things. */
+/** Milliseconds that a process may take to start on a busy machine. */
 const TIMEOUT = 60_000;
 
-/** Waits until something has happened, for as long as a busy machine may take. */
+/** Waits until a condition holds, with a timeout for busy machines. */
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
@@ -40,7 +40,7 @@ export interface StartOptions {
   run?: readonly string[];
   /** The program. @default {"worker.ts"} */
   entry?: string;
-  /** Variables besides those of this process. */
+  /** Environment variables in addition to those of this process. */
   env?: Record<string, string>;
 }
 
@@ -53,7 +53,7 @@ export class Fixture implements AsyncDisposable {
     this.folder = folder;
   }
 
-  /** Makes a folder of modules, which are removed at the end. */
+  /** Makes a folder of modules, which is removed at the end. */
   static async open(modules: Record<string, string> = {}): Promise<Fixture> {
     const fixture = new Fixture(await mkdtemp(join(tmpdir(), "dramatiq-cli-")));
     for (const [name, text] of Object.entries(modules)) await fixture.write(name, text);
@@ -77,7 +77,7 @@ function note(text) { appendFileSync(${JSON.stringify(join(this.folder, "notes")
     return text.split("\n").slice(0, -1);
   }
 
-  /** Waits until the modules have noted something, so many times. */
+  /** Waits until the modules have written a note a number of times. */
   async noted(text: string, times = 1): Promise<void> {
     const count = async () => (await this.notes()).filter((line) => line === text).length;
     const what = `see "${text}" noted ${times} times`;
@@ -95,7 +95,7 @@ function note(text) { appendFileSync(${JSON.stringify(join(this.folder, "notes")
     return program;
   }
 
-  /** Kills what is still running, and removes the folder. */
+  /** Kills running workers, and removes the folder. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const program of this.#programs) await program.kill();
     await rm(this.folder, { recursive: true });
@@ -104,7 +104,7 @@ function note(text) { appendFileSync(${JSON.stringify(join(this.folder, "notes")
 
 /** A supervisor, with its workers. */
 export class Program {
-  /** All that it printed. */
+  /** Its output on both streams. */
   output = "";
   /** Output on the standard output. */
   stdout = "";
@@ -141,14 +141,14 @@ export class Program {
     return this.#ending === undefined;
   }
 
-  /** Log lines: its output, as far as that is JSON. */
+  /** Log records: the lines of its output that are JSON. */
   get lines(): Record<string, unknown>[] {
     return this.output.split("\n").filter((line) => line.startsWith("{")).map((line) =>
       JSON.parse(line)
     );
   }
 
-  /** Waits until it has printed something, so many times; fails when it ends before. */
+  /** Waits until it has printed a text a number of times; fails if it ends before. */
   async printed(text: string | RegExp, times = 1): Promise<void> {
     const pattern = new RegExp(typeof text === "string" ? escape(text) : text.source, "g");
     const count = () => this.output.match(pattern)?.length ?? 0;
@@ -160,13 +160,13 @@ export class Program {
     throw new Error(`It ended with ${this.#ending} and without ${pattern}: ${this.output}`);
   }
 
-  /** The process ids of its workers that have begun to work, oldest first. */
+  /** Process ids of its workers that are ready, oldest first. */
   get workers(): number[] {
     const ready = this.lines.filter(({ message }) => String(message).startsWith("Working on"));
     return ready.map(({ pid }) => pid as number);
   }
 
-  /** Waits until so many workers have begun to work. */
+  /** Waits until a number of workers are ready. */
   async working(times = 1): Promise<void> {
     await this.printed("Working on", times);
   }
@@ -182,7 +182,7 @@ export class Program {
     return await this.ended;
   }
 
-  /** Ends it, with its workers, whatever they are doing. */
+  /** Kills it and its workers. */
   async kill(): Promise<void> {
     if (this.#ending !== undefined) return;
     for (const pid of [this.pid, ...this.workers]) kill(pid);
@@ -190,7 +190,7 @@ export class Program {
   }
 }
 
-/** True if a process is there. */
+/** True if a process exists. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -200,12 +200,12 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Waits until a process is gone. */
+/** Waits until a process has ended. */
 export async function gone(pid: number): Promise<void> {
   await eventually(`see process ${pid} gone`, () => !isRunning(pid));
 }
 
-/** Ends a process, if it is there. */
+/** Kills a process if it exists. */
 export function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
@@ -218,7 +218,7 @@ function escape(text: string): string {
   return text.replace(/[^\w\s]/g, "\\$&");
 }
 
-/** At most this many at once: a start costs a core for a third of a second. */
+/** Maximum of concurrent cases: a start takes a third of a second of CPU. */
 const LANES = 3;
 
 /**

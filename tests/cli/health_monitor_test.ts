@@ -128,7 +128,7 @@ test("Health checks answer GET and HEAD, in text, JSON and the format of Prometh
   assertEquals(none.body.includes("dramatiq_broker_up"), false, "nobody has asked it");
 });
 
-test("--http takes HOST:PORT, and says so of anything else", () => {
+test("--http takes HOST:PORT, and refuses other values", () => {
   const parse = (text: string) => (parseArguments(["a.ts", "--http", text]) as Arguments).http;
   assertEquals(parse("127.0.0.1:9192"), { host: "127.0.0.1", port: 9192 });
   assertEquals(parse("[::1]:0"), { host: "::1", port: 0 });

@@ -92,7 +92,7 @@ test("--http serves the health of a worker from its start to its end, and system
   assertEquals(states, ["READY=1", "STOPPING=1"]);
 });
 
-test("A worker process that stands still fails /livez after --live-timeout", async () => {
+test("A worker process whose event loop is blocked fails /livez after --live-timeout", async () => {
   await using fixture = await Fixture.open({ "gated.ts": GATED, begin: "", finish: "" });
   const program = fixture.start(
     ["gated.ts", "-t", "0", "--http", "127.0.0.1:0", "--live-timeout", "6500"],

@@ -88,7 +88,7 @@ const CASES: Readonly<Record<string, [text: string, args: string[], line: RegExp
   ],
 };
 
-test("What keeps a worker from starting is said in one line, with exit code 2", async () => {
+test("Errors that prevent a worker from starting are reported in one line, with exit code 2", async () => {
   await inLanes(Object.entries(CASES), async ([name, [text, args, line]]) => {
     await using fixture = await Fixture.open({ "actors.ts": text });
     const env = name === "a number that is none" ? { dramatiq_queue_prefetch: "many" } : {};
@@ -140,7 +140,7 @@ else {
     }));
 }
 
-test("A module that throws is shown where it does, without the steps of the runtime", async () => {
+test("The error of a module that throws has its stack, without frames of the runtime", async () => {
   await using fixture = await Fixture.open({
     "throws.ts": `function fail() {\n  throw new TypeError("boom");\n}\nfail();\n`,
   });
@@ -152,7 +152,7 @@ test("A module that throws is shown where it does, without the steps of the runt
   assert(!/node:internal|ext:/.test(message), message);
 });
 
-test("A broker that cannot be reached is said in one line, with exit code 3", async () => {
+test("A broker that cannot be reached is reported in one line, with exit code 3", async () => {
   const port = await freePort();
   const brokers = {
     "RedisBroker": ["redis", /Redis is unavailable: connect ECONNREFUSED 127\.0\.0\.1/],

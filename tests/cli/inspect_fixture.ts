@@ -4,7 +4,7 @@ import { COMMAND_LINE } from "../../cli/program.ts";
 import { SUBCOMMANDS } from "../../cli/subcommands.ts";
 import { receiveOne } from "../conformance/broker_messages.ts";
 
-/** A command of this process, whose output is kept. */
+/** A command that runs in this process, with its recorded output. */
 export class RecordedConsole implements Console {
   readonly isInteractive: boolean;
   readonly columns: number | undefined;
@@ -60,7 +60,7 @@ export interface Ran {
  * Runs a command in this process, as the command line does.
  *
  * @param args The arguments, the name of the command first.
- * @param answers What a person answers.
+ * @param answers Answers of the user.
  * @param columns Width of the terminal, if there is one.
  */
 export async function runCommand(
@@ -73,7 +73,7 @@ export async function runCommand(
   return { code: await command.run(args.slice(1), COMMAND_LINE, console), console };
 }
 
-/** Sends messages of actors that nobody declares. */
+/** Sends messages of undeclared actors. */
 export async function send(
   broker: Broker,
   queueName: string,
@@ -91,7 +91,7 @@ export async function send(
   return sent;
 }
 
-/** Has messages die with an error, one after the other. */
+/** Makes dead letters with an error, one after the other. */
 export async function bury(
   broker: Broker,
   queueName: string,

@@ -287,7 +287,7 @@ for (const [kind, { open }] of Object.entries(KINDS)) {
   });
 }
 
-test("To drop many messages for good, the name of their queue is to be typed", async () => {
+test("Dropping many messages requires typing the name of their queue", async () => {
   const change = { what: "drop 2,000 messages of mails", queueNames: ["mails"], count: 2_000 };
   const answers: [answer: string, isFinal: boolean, isYes: boolean][] = [
     ["mails", true, true],
@@ -308,7 +308,7 @@ test("To drop many messages for good, the name of their queue is to be typed", a
   assertEquals(await confirm(unasked, true, { ...change, isFinal: true }), true);
 });
 
-test("Commands that inspect a broker say in one line what is wrong", async () => {
+test("Commands that inspect a broker print errors in one line", async () => {
   const url = `redis://${redis.host}:${redis.port}/0`;
   const cases: [args: string[], said: string][] = [
     [["jobs"], "without an action: name one of list, show, find, cancel, retry, drop"],

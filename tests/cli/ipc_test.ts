@@ -8,7 +8,7 @@ const RECORDS: IpcRecord[] = [
   { type: "retiring", reason: "a thread computes for ever" },
 ];
 
-test("RecordReader reads records, however they are cut into pieces", () => {
+test("RecordReader reads records from chunks of any size", () => {
   const text = RECORDS.map((record) => `${JSON.stringify(record)}\n`).join("");
   for (let length = 1; length <= text.length; length += 7) {
     const [records, invalid]: [unknown[], string[]] = [[], []];
@@ -18,7 +18,7 @@ test("RecordReader reads records, however they are cut into pieces", () => {
   }
 });
 
-test("RecordReader goes on behind what is no record, or too long for one", () => {
+test("RecordReader continues after invalid and too long records", () => {
   const [records, invalid]: [unknown[], string[]] = [[], []];
   const reader = new RecordReader((one) => records.push(one), (line) => invalid.push(line));
   const good = JSON.stringify(RECORDS[1]);
@@ -29,7 +29,7 @@ test("RecordReader goes on behind what is no record, or too long for one", () =>
   assertEquals([records.length, invalid.length], [2, 3]);
 });
 
-test("LineReader gives lines, however they are cut, and what has no line break at the end", () => {
+test("LineReader reads lines from chunks of any size, and a last line without line break", () => {
   const text = "one\n\ntwo é\nthree";
   for (let length = 1; length <= text.length; length++) {
     const lines: string[] = [];

@@ -28,7 +28,7 @@ test("formatText names the message, the actor and the queue, each once", () => {
   assert(formatText(LINE, SOURCE, true).includes("\x1b[32mINFO   \x1b[0m"));
 });
 
-test("formatText shows where an actor failed, and no stack of a server that is away", () => {
+test("formatText shows the stack of an actor's error, but not of an outage", () => {
   const error = { name: "Error", message: "boom", stack: "Error: boom\n    at add (a.ts:1:2)" };
   const failed = { ...LINE, level: "error" as const, properties: { ...LINE.properties, error } };
   assert(
@@ -46,7 +46,7 @@ test("formatText shows where an actor failed, and no stack of a server that is a
   assertEquals(formatText(away, SOURCE, false).split("\n").length, 2);
 });
 
-test("formatJson writes one object, which properties cannot upset", () => {
+test("formatJson writes one object, whose own fields properties cannot overwrite", () => {
   const line = { ...LINE, properties: { ...LINE.properties, message: "mine", level: 9, x: 1 } };
   assertEquals(JSON.parse(formatJson(line, SOURCE)), {
     time: "2026-11-22T01:02:03.045Z",
@@ -62,7 +62,7 @@ test("formatJson writes one object, which properties cannot upset", () => {
   });
 });
 
-test("toJson makes JSON of anything", () => {
+test("toJson converts any value", () => {
   const circle: Record<string, unknown> = { big: 1n, nan: NaN, at: new Date(0), f: undefined };
   circle["self"] = circle;
   circle["set"] = new Set([1]);
@@ -81,7 +81,7 @@ test("toJson makes JSON of anything", () => {
   assertEquals(plain.self.self.self.self.self.self, "…");
 });
 
-test("formatDuration and formatStatus say what people ask", () => {
+test("formatDuration and formatStatus format values for people", () => {
   assertEquals(
     [0, 1_234, 59_999, 60_000, 187_000, 3_600_000, 190_000_000].map(formatDuration),
     ["0.0 s", "1.2 s", "60.0 s", "1 min 0 s", "3 min 7 s", "1 h 0 min", "2 d 4 h"],
@@ -161,7 +161,7 @@ test("SIGUSR2 logs what each worker is doing, and which message is oldest", asyn
   assertEquals(await program.stop(), 0);
 });
 
-test("SIGUSR2 says that a worker does not answer whose event loop is blocked", async () => {
+test("SIGUSR2 logs a worker that does not answer because its event loop is blocked", async () => {
   await using fixture = await Fixture.open({
     "blocks.ts": `
       import { actor, setBroker, StubBroker } from "@dq/dramatiq";

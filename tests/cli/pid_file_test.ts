@@ -24,7 +24,7 @@ test("PidFile holds this process's id while it is in use, and leaves nothing beh
   });
 });
 
-test("PidFile takes the place of a process that is gone, or that had the same id", async () => {
+test("PidFile replaces the file of a process that has ended, or had the same id", async () => {
   await withFolder(async (folder) => {
     const path = join(folder, "pid");
     for (const text of [`${GONE}`, `${GONE}\n`, `${process.pid}`]) {
@@ -35,7 +35,7 @@ test("PidFile takes the place of a process that is gone, or that had the same id
   });
 });
 
-test("PidFile leaves a file alone that a running process holds, even another user's", async () => {
+test("PidFile refuses the file of a running process, even another user's", async () => {
   await withFolder(async (folder) => {
     const path = join(folder, "pid");
     for (const pid of [RUNNING, 1]) {
@@ -47,7 +47,7 @@ test("PidFile leaves a file alone that a running process holds, even another use
   });
 });
 
-test("PidFile leaves a file alone that holds something else, or is none", async () => {
+test("PidFile refuses a file with other content, and paths that are not regular files", async () => {
   await withFolder(async (folder) => {
     const path = join(folder, "pid");
     for (const text of ["", "port = 80\n", "12 34", `${GONE}\n\n`]) {
@@ -61,7 +61,7 @@ test("PidFile leaves a file alone that holds something else, or is none", async 
   });
 });
 
-test("PidFile does not remove the file of a process that came after it", async () => {
+test("PidFile does not remove the file of a later process", async () => {
   await withFolder(async (folder) => {
     const path = join(folder, "pid");
     const file = new PidFile(path);
@@ -72,7 +72,7 @@ test("PidFile does not remove the file of a process that came after it", async (
   });
 });
 
-test("PidFile waits for another one that is just taking the file, and then refuses", async () => {
+test("PidFile waits while another process locks the file, and then refuses", async () => {
   await withFolder(async (folder) => {
     const path = join(folder, "pid");
     await writeFile(`${path}.lock`, String(RUNNING));

@@ -43,7 +43,7 @@ actor(function mail() {});
   };
 }
 
-test("restore-delayed leaves a queue that a worker serves, and restores what a dead one left", async () => {
+test("restore-delayed skips a queue with a live worker, and restores that of a dead one", async () => {
   await using means = await open();
   const { broker, key } = means;
   const served = means.run("actors.ts");
@@ -64,7 +64,7 @@ test("restore-delayed leaves a queue that a worker serves, and restores what a d
   assertEquals(texts.map((text) => JSON.parse(text).args[0]), [1, 2, 3]);
 });
 
-test("restore-delayed says in one line what is wrong with its arguments, and exits with 2", async () => {
+test("restore-delayed prints errors of its arguments in one line, and exits with 2", async () => {
   await using means = await open();
   const cases: [args: string[], said: string][] = [
     [[], "name the module that declares the broker"],

@@ -16,7 +16,7 @@ import { startProxy } from "../support/servers/proxy.ts";
 
 const { test, server } = await startForFile();
 
-/** Fixture of one test: events under a prefix of its own, as dramatiq-abort writes them. */
+/** A broker, a worker, and events under a unique prefix, as dramatiq-abort writes them. */
 class Fixture implements AsyncDisposable {
   readonly prefix = `aborts-${crypto.randomUUID()}:`;
   readonly broker = new RedisBroker({ url: server.url, namespace: `test-${crypto.randomUUID()}` });
@@ -37,7 +37,7 @@ class Fixture implements AsyncDisposable {
     await events.start();
   }
 
-  /** As dramatiq-abort does it. */
+  /** Writes an event as dramatiq-abort does. */
   async write(kind: "cancel" | "abort", messageId: string, value = "{}"): Promise<void> {
     const key = `${this.prefix}${kind}:${messageId}`;
     await server.command("RPUSH", key, value);
@@ -59,7 +59,7 @@ class Fixture implements AsyncDisposable {
   }
 }
 
-test("AbortEvents tells workers in Python, once, of what is cancelled here", async () => {
+test("AbortEvents writes cancellations for workers in Python, once", async () => {
   await using fixture = new Fixture();
   await Promise.all([fixture.share(), fixture.share()]);
   await fixture.control.cancel("m-1", { grace: 6_000 });
@@ -73,7 +73,7 @@ test("AbortEvents tells workers in Python, once, of what is cancelled here", asy
   assert(left > 600_000_000, `${left} ms left`);
 });
 
-test("AbortEvents does not tell workers in Python of what came from there", async () => {
+test("AbortEvents does not write back cancellations that came from Python", async () => {
   await using fixture = new Fixture();
   const value = { reason: "aborted", grace: 1_000, origin: "dramatiq-abort" };
   await fixture.broker.controlStore.change([{ key: "cancel/id/m-1", value }]);
@@ -86,7 +86,7 @@ test("AbortEvents does not tell workers in Python of what came from there", asyn
   assertEquals(await fixture.values("abort", "m-1"), []);
 });
 
-test("AbortEvents cancels here what is aborted in Python, while it runs, too", async () => {
+test("AbortEvents cancels messages that are aborted in Python, also running ones", async () => {
   await using fixture = new Fixture();
   const started = Promise.withResolvers<void>();
   const wait = actor(async () => {
@@ -112,7 +112,7 @@ test("AbortEvents cancels here what is aborted in Python, while it runs, too", a
   assertEquals(await fixture.values("abort", messageId), ['{"abort_timeout": 2000}']);
 });
 
-test("AbortEvents lets what runs go on when Python cancels what waits only", async () => {
+test("AbortEvents does not stop a running message that Python cancels only if it waits", async () => {
   await using fixture = new Fixture();
   const { broker } = fixture;
   const started = Promise.withResolvers<void>();
@@ -139,7 +139,7 @@ test("AbortEvents lets what runs go on when Python cancels what waits only", asy
   assertEquals([ran, fixture.worker.outcomes.done], [["running"], 1]);
 });
 
-test("AbortEvents hears of what was aborted before it began, and ignores other keys", async () => {
+test("AbortEvents reads aborts from before its start, and ignores other keys", async () => {
   await using fixture = new Fixture();
   await fixture.write("abort", "m-1", "no JSON");
   await server.command("SET", `${fixture.prefix}something`, 1);
@@ -149,7 +149,7 @@ test("AbortEvents hears of what was aborted before it began, and ignores other k
   assertEquals([messageId, grace], ["m-1", 1_000]);
 });
 
-test("AbortEvents hears of what was aborted while it was cut off", async () => {
+test("AbortEvents reads aborts that were written while it was disconnected", async () => {
   await using fixture = new Fixture();
   await using proxy = await startProxy(server);
   await fixture.share(`redis://${proxy.host}:${proxy.port}`);
@@ -161,7 +161,7 @@ test("AbortEvents hears of what was aborted while it was cut off", async () => {
   assertEquals(await fixture.cancelled(), ["m-1"]);
 });
 
-test("AbortEvents refuses what it cannot use", () => {
+test("AbortEvents refuses invalid options and brokers", () => {
   const broker = new StubBroker();
   assertThrows(() => new AbortEvents(broker, { prefix: "" }), TypeError, 'Cannot use prefix ""');
   assertThrows(() => new AbortEvents(broker, { ttl: 0 }), RangeError, "for 0 ms");

@@ -1,5 +1,5 @@
 /**
- * A queue with a message in each place at which it can be cancelled, for a worker that dies.
+ * A queue with a message in each state in which it can be cancelled, for a worker that is killed.
  *
  * @module
  */
@@ -24,30 +24,30 @@ import {
   SqliteResultBackend,
 } from "@dq/dramatiq";
 
-/** Addresses of the brokers of one case. */
+/** Addresses of the servers of one case. */
 export interface MatrixAddress {
   readonly namespace: string;
   readonly heartbeatTimeout: number;
-  /** Redis: the broker, or the control store, results and limits of the one at `amqp`. */
+  /** Redis, for the broker, or for the control store, results and limits beside `amqp`. */
   readonly redis?: string;
   readonly amqp?: string;
-  /** A file, without any server. */
+  /** SQLite file instead of a server. */
   readonly path?: string;
 }
 
-/** Queues of one case: that of the worker that dies, and one that only the next worker has. */
+/** Queues of one case: of the worker that is killed, and one that only the next worker consumes. */
 export function queuesOf(
   { namespace }: MatrixAddress,
 ): { readonly own: string; readonly later: string } {
   return { own: `own_${namespace}`, later: `later_${namespace}` };
 }
 
-/** Actors of the messages that are cancelled; each place has one of its own. */
+/** Names of the actors whose messages are cancelled, one for each state of a message. */
 export const PLACES = [
   ...["waiting", "delayed", "flaky", "running", "first", "prefetched", "member", "other"],
 ] as const;
 
-/** A broker, and what it uses. */
+/** A broker with its backends. */
 export interface Opened extends AsyncDisposable {
   readonly broker: Broker;
 }
@@ -86,7 +86,7 @@ function makeBroker(
   return new RabbitmqBroker({ url: amqp, control, middleware });
 }
 
-/** Declares the actors of all places; each does what is said when it runs. */
+/** Declares all actors; each calls `run`. */
 export function declareActors(
   broker: Broker,
   address: MatrixAddress,
@@ -108,10 +108,10 @@ export function declareActors(
 }
 
 /**
- * Fills the queue: what is to run takes all places of a worker of concurrency four, and the rest of
- * what is not cancelled yet is prefetched.
+ * Fills the queue. The first four messages occupy a worker of concurrency four; the others that are
+ * not cancelled yet are prefetched.
  *
- * @returns The messages to cancel, by their places.
+ * @returns The messages to cancel, by actor.
  */
 export async function fill(
   broker: Broker,

@@ -1,5 +1,5 @@
 /**
- * Asserts what becomes of the messages of a matrix when their worker dies.
+ * Asserts the outcomes of the messages of a matrix when their worker is killed.
  *
  * @module
  */
@@ -18,13 +18,13 @@ const PROGRAM = fileURLToPath(new URL("cancel_worker_process.ts", import.meta.ur
 /** Milliseconds after which a worker counts as dead. */
 const HEARTBEAT_TIMEOUT = 1_000;
 
-/** Milliseconds after which a worker says what it waits for, and ends. */
+/** Milliseconds after which a worker prints what it is waiting for, and ends. */
 const LONGEST_LIFE = 120_000;
 
-/** Number of runs after the death, by actor; those without any are not there. */
+/** Number of runs after the death, by actor, without zeros. */
 type Runs = Readonly<Record<string, number>>;
 
-/** Runs a worker until it dies at a moment. */
+/** Runs a worker until it kills itself at a moment. */
 async function runUntil(told: CancelWorkerArguments): Promise<void> {
   const args = [...(runtime === "deno" ? ["run", "-A"] : []), PROGRAM, JSON.stringify(told)];
   const child = spawn(process.execPath, args, {
@@ -37,7 +37,7 @@ async function runUntil(told: CancelWorkerArguments): Promise<void> {
   assertEquals([told.diesAt, code, signal], [told.diesAt, null, "SIGKILL"]);
 }
 
-/** Runs of the messages of a matrix whose worker died, once another one has done the rest. */
+/** Kills the worker of a matrix, and returns the runs of the next worker. */
 async function runMatrix(address: MatrixAddress, diesAt: Moment): Promise<Runs> {
   await using opened = openBroker(address);
   const { broker } = opened;
@@ -85,7 +85,7 @@ async function assertResult(
   assertEquals([name, (error as ResultFailure).origExcType], [name, "Cancelled"]);
 }
 
-/** Nothing is left on any queue, nor a claim that keeps another message of its key from being sent. */
+/** Asserts that the queues are empty, and that no claim is left. */
 async function assertNothingLeft(
   broker: Broker,
   unique: { send(): Promise<Message> },
@@ -103,7 +103,7 @@ async function assertNothingLeft(
   );
 }
 
-/** Asserts what ran after the death, for each moment. */
+/** Asserts the runs after the death, for each moment. */
 export async function checkMatrix(
   open: (moment: Moment) => MatrixAddress,
   moments: readonly Moment[] = MOMENTS,
@@ -113,9 +113,9 @@ export async function checkMatrix(
     const { settled, hold, blocker, ...runs } = outcomes[i]!;
     const seen = Object.keys(runs).toSorted();
     assertEquals([moment, hold, blocker], [moment, 1, 1]);
-    // The callback of the group may be sent twice if the worker dies while it does that.
+    // The callback of the group may be sent twice if the worker dies while sending it.
     if (moment !== "recorded" && moment !== "heard") assertEquals([moment, settled], [moment, 1]);
-    // Before the record, only what was cancelled before the worker had started does not run.
+    // Before the cancellation is stored, only messages that were cancelled earlier do not run.
     const all = [...PLACES, "completed", "second"].toSorted();
     const early = all.filter((name) => name !== "waiting" && name !== "delayed");
     assertEquals([moment, ...seen], [moment, ...moment === "recording" ? early : []]);
@@ -125,7 +125,7 @@ export async function checkMatrix(
   }
 }
 
-/** Address of a case of its own. */
+/** A unique address. */
 export function newAddress(): Pick<MatrixAddress, "namespace" | "heartbeatTimeout"> {
   return { namespace: `test-${crypto.randomUUID()}`, heartbeatTimeout: HEARTBEAT_TIMEOUT };
 }

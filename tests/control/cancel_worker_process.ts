@@ -1,5 +1,5 @@
 /**
- * A worker that cancels all messages of a matrix, and that is killed at one moment of what follows.
+ * A worker that cancels all messages of a matrix, and kills itself at one moment.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import {
   queuesOf,
 } from "./cancel_matrix.ts";
 
-/** The moments, in their order. At those after `heard`, all messages have come to them. */
+/** The moments, in order. After `heard`, it waits until all messages have reached the moment. */
 export const MOMENTS = ["recording", "recorded", "heard", "skipped", "acking", "acked"] as const;
 
 /** One of them. */
@@ -23,7 +23,7 @@ export type Moment = typeof MOMENTS[number];
 export interface CancelWorkerArguments {
   readonly address: MatrixAddress;
   readonly diesAt: Moment;
-  /** Ids of the messages that are to be cancelled, by their places. */
+  /** Ids of the messages to cancel, by actor. */
   readonly messages: Readonly<Record<string, string>>;
 }
 
@@ -34,7 +34,7 @@ async function work({ address, diesAt, messages }: CancelWorkerArguments): Promi
   const die = () => process.kill(process.pid, "SIGKILL");
   const arrived = new Set<string>();
   const ran: string[] = [];
-  /** Keeps each message at a moment until all have come to it. */
+  /** Blocks each message at a moment until all have reached it. */
   const meet = (moment: Moment, { messageId, actorName, retried }: MessageProxy) => {
     if (moment !== diesAt || retried || messages[actorName] !== messageId) return;
     arrived.add(actorName);
@@ -53,7 +53,7 @@ async function work({ address, diesAt, messages }: CancelWorkerArguments): Promi
     afterAck: (_broker, message) => void meet("acked", message),
     async afterEnqueue(_broker, message) {
       if (message.actorName !== "flaky") return;
-      // Stored, and the attempt before it is not acknowledged.
+      // The retry is stored, and the attempt is not acknowledged yet.
       if (cancels) await control.cancel(message.messageId);
       retryStored.resolve();
     },
@@ -78,7 +78,7 @@ async function work({ address, diesAt, messages }: CancelWorkerArguments): Promi
     if (diesAt === "heard") die();
     signal.throwIfAborted();
   });
-  // What was cancelled before takes a place of its own while its hook waits.
+  // The two messages that were cancelled earlier occupy a slot each while their hook waits.
   const concurrency = diesAt === "skipped" ? 6 : 4;
   await new Worker(broker, { queues: [queuesOf(address).own], concurrency }).start();
 }

@@ -11,7 +11,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { eventually } from "../support/servers/until.ts";
 import { test } from "../support/test.ts";
 
-/** Has something happen just before the next change of a control store. */
+/** Runs a function just before the next change of a control store. */
 function beforeNextChange({ controlStore }: StubBroker, happen: () => Promise<unknown>): void {
   const change = controlStore.change.bind(controlStore);
   controlStore.change = async (changes) => {
@@ -21,10 +21,10 @@ function beforeNextChange({ controlStore }: StubBroker, happen: () => Promise<un
   };
 }
 
-/** A broker that stores messages and changes one after the other, as on RabbitMQ. */
+/** A broker that stores changes and messages in two steps, like RabbitMQ. */
 class TwoStepBroker extends StubBroker {
   override readonly storesWithChanges: boolean = false;
-  /** Runs while a message is on its way. */
+  /** Called between storing the changes and storing the message. */
   sending: () => void | Promise<void> = () => {};
 
   protected override async store(messages: readonly Message[]): Promise<void> {
@@ -43,7 +43,7 @@ function open<B extends StubBroker>(broker: B, unique: ActorOptions["unique"] = 
   return { broker, once, control, holders };
 }
 
-test("The end of a message does not end the claim that another one has taken since", async () => {
+test("The end of a message does not end the claim that another one has taken meanwhile", async () => {
   const { broker, once, control, holders } = open(new StubBroker());
   await once.send("a");
   await using consumer = broker.consume("default");
@@ -59,7 +59,7 @@ test("The end of a message does not end the claim that another one has taken sin
   assertEquals(await holders(), [next!.messageId]);
 });
 
-test("A message that is replaced just as it begins runs with what was sent last", async () => {
+test("A message that is replaced just as it begins runs with the latest arguments", async () => {
   const { broker, once, holders } = open(new StubBroker({ clock: new FakeClock() }), REPLACE);
   const { messageId } = await once.send("a", 1);
   await using consumer = broker.consume("default");
@@ -70,7 +70,7 @@ test("A message that is replaced just as it begins runs with what was sent last"
   assertEquals(await holders(), []);
 });
 
-test("A message is never refused by its own claim, though it is sent once more", async () => {
+test("A message that is sent again is not refused by its own claim", async () => {
   const { broker, once, holders } = open(new StubBroker());
   const message = once.message("a");
   for (let i = 0; i < 2; i++) {
@@ -116,14 +116,14 @@ test("A claim and its message in two steps: a claim without its message ends at 
   assertEquals(await holders(), []);
 });
 
-test("A claim and its message in two steps: one that has run by then gets no claim back", async () => {
+test("A claim and its message in two steps: a message that has already run gets no claim", async () => {
   const { broker, once, control, holders } = open(new TwoStepBroker());
   broker.sending = async () => void await control.release((await control.claims())[0]!.key);
   await once.send("a");
   assertEquals(await holders(), []);
 });
 
-test("A claim and its message in two steps: nothing replaces what may never arrive", async () => {
+test("A claim and its message in two steps: a message that may never arrive is not replaced", async () => {
   const opened = open(new TwoStepBroker(), REPLACE);
   const { promise: killed, reject: kill } = Promise.withResolvers<void>();
   opened.broker.sending = () => killed;
@@ -168,7 +168,7 @@ test("A dead letter that is requeued does not replace the message that has its k
   assertEquals(second!.args, ["a", 2]);
 });
 
-test("A debounced message is delayed no longer than maxWait from when it was sent first", async () => {
+test("A debounced message is delayed by at most maxWait since it was first sent", async () => {
   const clock = new FakeClock();
   const broker = new StubBroker({ clock });
   const debounce = { by: () => "k", wait: 60_000, maxWait: 90_000 };

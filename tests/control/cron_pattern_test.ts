@@ -4,7 +4,7 @@ import { cronTicks } from "../../control/cron.ts";
 import { checkCronPattern } from "../../core/cron_pattern.ts";
 import { test } from "../support/test.ts";
 
-test("checkCronPattern gives each pattern one spelling", () => {
+test("checkCronPattern normalizes patterns", () => {
   const spellings: Record<string, string> = {
     "0 3 * * *": "0 3 * * *",
     "  */15   0-6,20-23 1,L  jan-mar  * ": "*/15 0-6,20-23 1,L 1-3 *",
@@ -28,7 +28,7 @@ test("checkCronPattern gives each pattern one spelling", () => {
   }
 });
 
-test("checkCronPattern refuses what cannot be read, and tells the field and the value", () => {
+test("checkCronPattern refuses invalid patterns, and names the field and the value", () => {
   const faults: [pattern: string, type: typeof TypeError | typeof RangeError, part: string][] = [
     ["", TypeError, "0 fields"],
     ["* * * *", TypeError, "4 fields"],
@@ -91,7 +91,7 @@ function fieldOf(first: number, last: number): fc.Arbitrary<FieldCase> {
   return fc.oneof(fc.constant({ text: "*", values: all(first, last, 1) }), steps, list);
 }
 
-test("cronTicks gives the times that a pattern names, in their order", () => {
+test("cronTicks returns the times of a pattern in order", () => {
   const pattern = fc.tuple(
     fieldOf(0, 59),
     fieldOf(0, 23),

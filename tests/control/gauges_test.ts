@@ -19,7 +19,7 @@ const READING = {
   },
 };
 
-/** The gauges of a broker, as Prometheus reads them. */
+/** The gauges of a broker, parsed as Prometheus would. */
 async function gaugesOf(broker: Broker): Promise<Record<string, number>> {
   await using inspector = broker.inspect();
   const gauges = await readGauges(broker, inspector, READING);
@@ -35,7 +35,7 @@ async function delaysOf(broker: Broker): Promise<Record<string, number>> {
   }));
 }
 
-test("Gauges tell what queues hold and since when, who works, and what has been running longest", async () => {
+test("Gauges count messages, their ages, workers, and the longest running message of each actor", async () => {
   const clock = new FakeClock();
   const messageTimestamp = clock.now();
   await using broker = new StubBroker({ clock });
@@ -49,7 +49,7 @@ test("Gauges tell what queues hold and since when, who works, and what has been 
   await broker.enqueue(late.message().copy({ messageTimestamp }));
   await late.sendWithOptions({ delay: 600_000 });
   await clock.settle();
-  await gaugesOf(broker); // a message has been running since somebody first looked
+  await gaugesOf(broker); // a message counts as running from the first poll
   await clock.advance(41_000);
 
   const gauges = await gaugesOf(broker);
@@ -77,7 +77,7 @@ test("Gauges tell what queues hold and since when, who works, and what has been 
   });
 });
 
-test("Gauges tell how late a schedule is that no worker fires, and nothing of a paused one", async () => {
+test("Gauges show how late a schedule without workers is, and omit a paused one", async () => {
   await using fleet = new Fleet();
   const broker = fleet.declare({ every: 60_000 });
   assertEquals(await delaysOf(broker), {}, "no worker has begun it");
@@ -124,7 +124,7 @@ test("Gauges count a schedule as late whose message is still being published", a
   assertEquals(await delaysOf(broker), { nightly: 45 });
 });
 
-/** A broker whose server does as it is told. */
+/** A broker whose answers the test controls. */
 class Remote extends StubBroker {
   answer: () => Promise<never> | undefined = () => undefined;
   opened = 0;
@@ -141,7 +141,7 @@ class Remote extends StubBroker {
   }
 }
 
-test("GaugeReader tells that the broker is down, with nothing else, and logs that once", async () => {
+test("GaugeReader reports only that the broker is down, and logs an outage once", async () => {
   await using broker = new Remote();
   broker.declareQueue("mails");
   const up = async (answer: Remote["answer"]) => {
@@ -159,7 +159,7 @@ test("GaugeReader tells that the broker is down, with nothing else, and logs tha
   assertEquals([broker.opened, broker.closed], [3, 3]);
 });
 
-test("GaugeReader waits two seconds for the broker, and asks once for many readers", async () => {
+test("GaugeReader waits two seconds for the broker, and shares one reading among callers", async () => {
   await using broker = new Remote();
   let asked = 0;
   broker.answer = () => {
@@ -174,7 +174,7 @@ test("GaugeReader waits two seconds for the broker, and asks once for many reade
   assertEquals([asked, broker.opened, broker.closed], [1, 1, 1]);
 });
 
-test("GaugeReader begins no reading while a part of another has not settled", async () => {
+test("GaugeReader starts no reading while a part of an earlier one has not settled", async () => {
   await using broker = new StubBroker();
   const store = broker.controlStore;
   const gate = Promise.withResolvers<void>();
@@ -227,7 +227,7 @@ test("GaugeReader does not wait for an inspector that never closes", async () =>
   await kept.close();
 });
 
-test("GaugeReader logs that an inspector cannot be opened, and is not silent as without one", async () => {
+test("GaugeReader logs that an inspector cannot be opened", async () => {
   class Broken extends StubBroker {
     override inspect(): Inspector {
       throw new TypeError("Invalid URL");
@@ -242,7 +242,7 @@ test("GaugeReader logs that an inspector cannot be opened, and is not silent as 
   await assertRejects(() => readWorkers(broker), TypeError, "Invalid URL");
 });
 
-test("GaugeReader leaves its inspector open while it is to, and that of others always", async () => {
+test("GaugeReader keeps its inspector open if asked to, and never closes a shared one", async () => {
   await using broker = new Remote();
   const kept = new GaugeReader(broker, { keepsOpen: () => true });
   await kept.read();
@@ -255,7 +255,7 @@ test("GaugeReader leaves its inspector open while it is to, and that of others a
   assertEquals([broker.opened, broker.closed], [2, 1]);
 });
 
-test("GaugeReader reads nothing of a broker that cannot tell, and the counts of one that can", async () => {
+test("GaugeReader reads counts of a broker without inspector, and nothing if it has none", async () => {
   class Plain extends StubBroker {
     override inspect(): Inspector {
       return Broker.prototype.inspect.call(this);

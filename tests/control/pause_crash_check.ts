@@ -1,6 +1,6 @@
 /**
- * Asserts that a pause outlives the process that paused, and applies to workers that take the place
- * of those that were killed.
+ * Asserts that a pause outlives the process that paused, and applies to workers that replace killed
+ * ones.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { declareActors } from "./pause_worker_process.ts";
 const PROGRAM = fileURLToPath(new URL("pause_worker_process.ts", import.meta.url));
 const MESSAGES = 200;
 
-/** Line of the journal. */
+/** A line of the journal. */
 interface Line {
   readonly actor: string;
   readonly pid: number;
@@ -70,7 +70,7 @@ async function kill(child: ChildProcess): Promise<void> {
   await once(child, "exit");
 }
 
-/** Runs two workers, of which one pauses a queue and is killed. */
+/** Runs two workers, one of which pauses a queue and is killed. */
 export async function checkPauseCrash(
   open: (folder: string) => MatrixAddress,
 ): Promise<void> {
@@ -88,7 +88,7 @@ export async function checkPauseCrash(
     await once(pauser.stdout!, "data");
     await kill(pauser);
     const successor = await fleet.start();
-    // Both run what is not paused, and say that they know the pause.
+    // Both run messages of the other queue, and report the pause.
     const resting = async () => {
       await pass.send();
       const know = (await fleet.lines("pass")).filter(({ rest }) => rest === paused);
@@ -113,7 +113,7 @@ export async function checkPauseCrash(
     assertEquals(await control.resume({ queue: paused }), true);
     await eventually("run all that was left", async () => (await ended()).size === MESSAGES);
     await broker.join(paused, { timeout: 60_000 });
-    // Only what the killed worker had not acknowledged may have run again.
+    // Only messages that the killed worker had not acknowledged may have run twice.
     const runs = await fleet.lines("hold");
     const again = runs.filter(({ rest }, i) => runs.findIndex((one) => one.rest === rest) < i);
     const first = again.map(({ rest }) => runs.find((one) => one.rest === rest)!.pid);

@@ -1,6 +1,6 @@
 /**
- * A worker of `pause_crash_check.ts`. It notes what it runs in a file, pauses the queue when its
- * standard input says so, and ends with that.
+ * A worker of `pause_crash_check.ts`. It appends its runs to a file, pauses the queue at any input,
+ * and ends with the standard input.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { type MatrixAddress, openBroker, queuesOf } from "./cancel_matrix.ts";
 /** Arguments of the program. */
 export interface PauseWorkerArguments {
   readonly address: MatrixAddress;
-  /** File with a line for each message that ran: the actor, the process, and its argument or what is paused. */
+  /** File with a line per run: the actor, the process id, and the argument or the paused queues. */
   readonly journal: string;
 }
 

@@ -3,7 +3,7 @@ import { actor, type ControlStore, RabbitmqBroker, schedule, StubBroker } from "
 import type { PeriodicTimes } from "@dq/dramatiq/control";
 import { test } from "../support/test.ts";
 
-test("actor refuses schedules that make no sense, and names itself, the reason and the value", () => {
+test("actor refuses invalid schedules, and names the actor, the reason and the value", () => {
   const broker = new StubBroker();
   const every = (options: object) => ({ every: { interval: 1_000, ...options } });
   const faults: [times: unknown, type: typeof TypeError | typeof RangeError, part: string][] = [
@@ -73,7 +73,7 @@ test("schedules of one name are refused, of actors and of peers", () => {
   assertThrows(() => schedule({ broker, actorName: "", every: 1_000 }), TypeError, "needs a name");
 });
 
-test("RabbitmqBroker without a control store refuses periodic actors, and says what to add", () => {
+test("RabbitmqBroker without a control store refuses periodic actors, and names the missing option", () => {
   const broker = new RabbitmqBroker();
   const declare = () => actor(() => {}, { broker, actorName: "nightly", every: 1_000 });
   assertThrows(declare, TypeError, 'Cannot run actor "nightly" periodically');

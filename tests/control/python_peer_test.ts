@@ -35,7 +35,7 @@ function copyOf(message: Message): PythonMessage {
   return { ...message.asDict() as PythonMessage, message_id: crypto.randomUUID() };
 }
 
-test("A Python worker ignores pauses, cancellations and claims, and ends claims by what it runs", async () => {
+test("A Python worker ignores pauses, cancellations and claims, and the messages it runs end their claims", async () => {
   await server.command("FLUSHALL");
   await using broker = new RedisBroker({ url: server.url });
   const control = new Control(broker);
@@ -70,7 +70,7 @@ test("A Python worker ignores pauses, cancellations and claims, and ends claims 
   assertEquals([worker.outcomes.done, worker.outcomes.cancelled], [0, 0]);
 });
 
-test("Control.pause and paused tell which workers in Python go on, and none of ours", async () => {
+test("Control.pause and paused list workers in Python that continue, and none of this library", async () => {
   await server.command("FLUSHALL");
   await using broker = new RedisBroker({ url: server.url });
   const control = new Control(broker);
@@ -97,7 +97,7 @@ test("Control.pause and paused tell which workers in Python go on, and none of o
   ]);
 });
 
-test("What Python sends runs here: a duplicate beside the one that has the claim, nothing while paused", async () => {
+test("Messages from Python run here: duplicates despite a claim, and none during a pause", async () => {
   await server.command("FLUSHALL");
   await using broker = new RedisBroker({ url: server.url });
   const control = new Control(broker);

@@ -10,7 +10,7 @@ test("RabbitmqBroker has the control store of its option, and closes it", async 
   await assertRejects(() => control.read(""), ConnectionClosed);
 });
 
-test("RabbitmqBroker has no control store without the option, and refuses what is none", () => {
+test("RabbitmqBroker has no control store without the option, and refuses other values", () => {
   assertEquals(new RabbitmqBroker().controlStore, undefined);
   const make = () => new RabbitmqBroker({ control: new Map() as unknown as StubControlStore });
   assertThrows(make, TypeError, "control must be a ControlStore");

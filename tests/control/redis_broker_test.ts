@@ -76,7 +76,7 @@ test("RedisBroker has the claim of a unique message follow its retries, whoever 
   assertEquals((await once.send("a")).isDuplicate, false);
 });
 
-test("RedisBroker forgets what a dead worker had once Python has acknowledged it", async () => {
+test("RedisBroker removes the record of a dead worker's message once Python has acknowledged it", async () => {
   const namespace = `suspects_${crypto.randomUUID()}`;
   await using dead = new RedisBroker({ url: server.url, namespace });
   await using broker = new RedisBroker({ url: server.url, namespace });

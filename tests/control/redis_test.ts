@@ -25,7 +25,7 @@ if (server !== undefined) {
   });
 }
 
-test("RedisControlStore leaves no key behind when all entries are gone but those of its version", async () => {
+test("RedisControlStore keeps only the keys of its version when all entries are removed", async () => {
   const namespace = newNamespace();
   await using store = new RedisControlStore({ url: server.url, namespace });
   await store.read("");
@@ -40,7 +40,7 @@ test("RedisControlStore leaves no key behind when all entries are gone but those
   assertEquals(left, [`${namespace}:__control__.log`, `${namespace}:__control__.version`]);
 });
 
-test("RedisControlStore keeps claims apart from what each worker reads", async () => {
+test("RedisControlStore keeps claims apart from the entries that each worker reads", async () => {
   const namespace = newNamespace();
   await using store = new RedisControlStore({ url: server.url, namespace });
   await store.change([{ key: "claim/a/1", value: 1 }, { key: "worker/1", value: 1 }]);
@@ -61,7 +61,7 @@ test("RedisControlStore gives no version twice, though the server was flushed", 
   assert(await version() > before);
 });
 
-test("RedisControlStore survives a restart of the server, and tells what came then", async () => {
+test("RedisControlStore survives a restart of the server, and reports later changes", async () => {
   const namespace = newNamespace();
   await using store = new RedisControlStore({ url: server.url, namespace });
   using mirror = new Mirror(store);
@@ -74,7 +74,7 @@ test("RedisControlStore survives a restart of the server, and tells what came th
   await mirror.becomes({ a: 1, b: 1 });
 });
 
-test("Worker keeps a pause while Redis restarts, and hears of its end afterwards", async () => {
+test("Worker keeps a pause while Redis restarts, and is notified of its end afterwards", async () => {
   const namespace = newNamespace();
   await using broker = new RedisBroker({ url: server.url, namespace });
   let runs = 0;
@@ -95,7 +95,7 @@ test("Worker keeps a pause while Redis restarts, and hears of its end afterwards
   assertEquals(runs, 1);
 });
 
-test("RedisControlStore looks for changes where it may not be told of them", async () => {
+test("RedisControlStore polls for changes where CLIENT TRACKING is not allowed", async () => {
   await Promise.all(USERS_WITHOUT_TRACKING.map(async ([_what, rule]) => {
     const namespace = newNamespace();
     const url = await addUser(server, rule);
@@ -108,7 +108,7 @@ test("RedisControlStore looks for changes where it may not be told of them", asy
   }));
 });
 
-test("RedisControlStore asks nothing of Redis while it is told of changes", async () => {
+test("RedisControlStore does not poll Redis while Redis notifies it of changes", async () => {
   const namespace = newNamespace();
   await using store = new RedisControlStore({ url: server.url, namespace });
   using mirror = new Mirror(store);
@@ -166,7 +166,7 @@ test("RedisBroker has a control store in its namespace, over its own connections
   assertEquals(entries.map(({ key, value }) => [key, value]), [["a", 1]]);
 });
 
-test("RedisControlStore refuses options that make no sense", () => {
+test("RedisControlStore refuses invalid options", () => {
   const make = (options: object) => () => new RedisControlStore(options);
   assertThrows(make({ namespace: "" }), TypeError, 'Cannot use namespace ""');
   assertThrows(make({ url: "http://127.0.0.1" }), TypeError, "redis://host:6379/0");

@@ -3,7 +3,7 @@ import { TickEntry } from "../../control/tick_entry.ts";
 import { test } from "../support/test.ts";
 import { Fleet, START } from "./scheduler_fixture.ts";
 
-test("a pattern that was changed begins with now, and changed arguments lose nothing", async () => {
+test("a changed pattern starts now, and changed arguments lose no tick", async () => {
   await using fleet = new Fleet();
   await (await fleet.work(fleet.declare({ cron: { pattern: "0 3 * * *", args: ["old"] } }))).stop();
   await fleet.advance(4 * 3_600_000);
@@ -18,7 +18,7 @@ test("a pattern that was changed begins with now, and changed arguments lose not
   assertEquals(fleet.take(), []);
 });
 
-test("a pattern that was changed while all workers were dead begins with now", async () => {
+test("a pattern that was changed while no worker was alive starts now", async () => {
   await using fleet = new Fleet();
   const value = { tick: START, timing: "0 3 * * * UTC", sent: 0, skipped: 0 };
   const schedules = fleet.declare({ cron: "0 3 * * *" }).schedules.all;
@@ -33,7 +33,7 @@ test("a pattern that was changed while all workers were dead begins with now", a
   assertEquals(fleet.take(), []);
 });
 
-test("a schedule whose entry is lost begins with now, whatever the version of the next one", async () => {
+test("a schedule whose entry is lost starts now, whatever the version of the next entry", async () => {
   await using fleet = new Fleet();
   await fleet.work(fleet.declare({ every: { minutes: 1 } }));
   await fleet.advance(60_000);
@@ -53,7 +53,7 @@ test("a schedule whose entry is lost begins with now, whatever the version of th
   assertEquals(entry.changeTo(entry.state!, 0).ifVersion, 5);
 });
 
-test("of two definitions the younger one fires, and the other one again when it is gone", async () => {
+test("of two definitions the newer one fires, and the older one once no worker has the newer", async () => {
   await using fleet = new Fleet();
   const old = fleet.declare({ every: { interval: { minutes: 1 }, args: ["old"] } });
   await fleet.work(old);
@@ -69,7 +69,7 @@ test("of two definitions the younger one fires, and the other one again when it 
   assertEquals(fleet.take(), ["old 2026-01-05T00:04:00.000Z"]);
 });
 
-test("what was due after a killed worker was last seen is fired by the old definition", async () => {
+test("ticks that were due after a killed worker was last seen are fired with its definition", async () => {
   await using fleet = new Fleet();
   const old = fleet.declare({ cron: { pattern: "1 * * * *", args: ["old"] } });
   await fleet.work(old);
@@ -93,7 +93,7 @@ test("what was due after a killed worker was last seen is fired by the old defin
   assertEquals(fleet.take(), ["old 2026-01-05T00:01:00.000Z"]);
 });
 
-test("a clock of the store that is set back fires nothing twice, one set forward misses", async () => {
+test("a store clock that is set back fires no tick twice, one set forward skips ticks", async () => {
   await using fleet = new Fleet();
   const broker = fleet.declare({ every: { minutes: 1 } });
   await fleet.work(broker);

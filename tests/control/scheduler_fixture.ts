@@ -17,7 +17,7 @@ export const DAY = 86_400_000;
 /** Midnight, UTC. */
 export const START = Date.parse("2026-01-05");
 
-/** A broker that shares nothing but its control store with others: another process. */
+/** A broker that shares only its control store with others, like one in another process. */
 export class SharingBroker extends StubBroker {
   readonly #shared: StubControlStore;
 
@@ -31,10 +31,10 @@ export class SharingBroker extends StubBroker {
   }
 }
 
-/** A broker whose control store is elsewhere, as that of RabbitMQ. */
+/** A broker that stores changes and messages in two steps, like RabbitMQ. */
 export class TwoStepBroker extends SharingBroker {
   override readonly storesWithChanges: boolean = false;
-  /** Number of times that each message is stored; 0 for a failure on the way. */
+  /** Number of copies of each message that are stored; 0 simulates a crash before publishing. */
   copies = 1;
 
   protected override store(messages: readonly Message[]): void {
@@ -42,11 +42,11 @@ export class TwoStepBroker extends SharingBroker {
   }
 }
 
-/** Workers that share a control store, and what their actors were sent. */
+/** Workers that share a control store, and the messages that their actors have run. */
 export class Fleet implements AsyncDisposable {
   readonly clock: FakeClock;
   readonly store: StubControlStore;
-  /** Names and ticks of the messages that ran, as texts. */
+  /** Arguments and tick of each run. */
   readonly runs: string[] = [];
   readonly #opened: AsyncDisposable[] = [];
 
@@ -55,7 +55,7 @@ export class Fleet implements AsyncDisposable {
     this.store = new StubControlStore({ clock: this.clock });
   }
 
-  /** Declares an actor on a broker of its own. */
+  /** Declares an actor on a new broker. */
   declare<B extends SharingBroker = SharingBroker>(
     times: PeriodicTimes,
     make: (clock: FakeClock, store: StubControlStore) => B = (clock, store) =>
@@ -70,7 +70,7 @@ export class Fleet implements AsyncDisposable {
     return broker;
   }
 
-  /** Starts a worker, and waits until it fires. */
+  /** Starts a worker, and waits until it fires schedules. */
   async work(broker: Broker): Promise<Worker> {
     const worker = new Worker(broker);
     this.#opened.push(worker);
@@ -87,13 +87,13 @@ export class Fleet implements AsyncDisposable {
     return worker;
   }
 
-  /** Moves the time, and waits until all that was sent has run. */
+  /** Advances the clock, and waits until all messages have run. */
   async advance(ms: number): Promise<void> {
     await this.clock.advance(ms);
     await this.clock.settle();
   }
 
-  /** Takes the runs, oldest first. */
+  /** Returns the runs since the last call, sorted. */
   take(): string[] {
     return this.runs.splice(0).toSorted();
   }

@@ -37,7 +37,7 @@ test("a message that a middleware refuses is skipped, and the next tick is fired
   assertEquals(fleet.take(), ["2026-01-05T00:02:00.000Z"]);
 });
 
-test("a message that is refused after its tick was claimed holds up nothing", async () => {
+test("a message that is refused after its tick was claimed does not block its schedule", async () => {
   await using fleet = new Fleet();
   const broker = fleet.declare(
     { every: { minutes: 1 } },
@@ -58,7 +58,7 @@ test("a message that is refused after its tick was claimed holds up nothing", as
   assertEquals([report?.sent, report?.skipped], [1, 1]);
 });
 
-test("messages of schedules are sent beside unique ones of the same actor", async () => {
+test("messages of schedules are sent although a unique message of the same actor waits", async () => {
   for (const Class of [SharingBroker, TwoStepBroker]) {
     await using fleet = new Fleet();
     const broker = new Class(fleet.clock, fleet.store);

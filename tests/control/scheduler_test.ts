@@ -17,7 +17,7 @@ test("Worker fires a pattern at its time in its zone, and not before", async () 
   assertEquals(fleet.take(), ["2026-03-29T01:30:00.000Z"]);
 });
 
-test("Worker begins with now: a new schedule never fires the past", async () => {
+test("Worker starts a new schedule now and never fires past ticks", async () => {
   await using fleet = new Fleet();
   await fleet.work(fleet.declare({ cron: { pattern: "0 0 * * *", missed: "all" } }));
   await fleet.advance(60_000);
@@ -81,7 +81,7 @@ test('missed: "all" sends each, the oldest first, and after 100 goes on from now
   assert(warnings.length === 1 && /100 of them were made up/.test(warnings[0]!), warnings.join());
 });
 
-test("an outage of the control store is logged once, and what was missed is sent", async () => {
+test("an outage of the control store is logged once, and missed ticks are sent", async () => {
   await using fleet = new Fleet();
   const broker = fleet.declare({ every: { minutes: 1 } });
   schedule({ broker, actorName: "nightly", every: { interval: { minutes: 1 }, name: "second" } });
@@ -116,7 +116,7 @@ test("a schedule that is declared while a worker is running is fired, too", asyn
   await broker.close();
 });
 
-test("a worker without schedules has no middleware, timer or command more", async () => {
+test("a worker without schedules has no additional middleware, timers or commands", async () => {
   const calls: string[] = [];
   const counted = (store: StubControlStore): StubControlStore => {
     for (const verb of ["read", "change", "watch"] as const) {
@@ -147,7 +147,7 @@ test("a worker without schedules has no middleware, timer or command more", asyn
   await broker.close();
 });
 
-test("StoreClock keeps what it knew when an answer was read late", async () => {
+test("StoreClock keeps its estimate when a reply is read late", async () => {
   const clock = new FakeClock(START);
   let ahead = 5_000;
   const time = new StoreClock(clock);

@@ -84,7 +84,7 @@ test("SqliteBroker has a control store in its file, in memory, too", async () =>
   await mirror.becomes({ a: 1 });
 });
 
-test("SqliteControlStore has watchers read again after the file was replaced", async () => {
+test("SqliteControlStore makes watchers read again after the file was replaced", async () => {
   const path = pathOf(crypto.randomUUID());
   await using store = new SqliteControlStore({ path, share: false });
   using mirror = new Mirror(store);

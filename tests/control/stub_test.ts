@@ -26,6 +26,6 @@ test("StubBroker has a control store of its own, which is closed with it", async
   await broker.close();
 });
 
-test("StubControlStore refuses options that it does not know", () => {
+test("StubControlStore refuses unknown options", () => {
   assertThrows(() => new StubControlStore({ url: "" } as object), TypeError, "url");
 });

@@ -86,7 +86,7 @@ test("cron knows leap years, last days of months and counted weekdays", () => {
   ]);
 });
 
-test("everyTicks gives the multiples of the interval since the epoch", () => {
+test("everyTicks returns the multiples of the interval since the epoch", () => {
   const ticks = everyTicks(700);
   assertEquals([ticks.next(-1), ticks.next(0), ticks.next(699), ticks.next(700)], [
     0,
@@ -96,7 +96,7 @@ test("everyTicks gives the multiples of the interval since the epoch", () => {
   ]);
 });
 
-test("latestTick finds the last time of a span, however long that is", () => {
+test("latestTick finds the last time of a range of any length", () => {
   const every = everyTicks(100);
   assertEquals(latestTick(every, 0, 99), undefined);
   assertEquals(latestTick(every, 0, 100), 100);

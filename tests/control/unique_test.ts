@@ -75,7 +75,7 @@ test("A debounced message cannot be sent with a delay; one of a group is not deb
   assertEquals((await typed.send("a")).queueName, "default.DQ");
 });
 
-test("unique needs a control store, and says how to get one", () => {
+test("unique needs a control store, and its error says how to get one", () => {
   const broker = new RabbitmqBroker();
   assertThrows(
     () => actor(unused, { broker, actorName: "once", unique: true }),
@@ -84,7 +84,7 @@ test("unique needs a control store, and says how to get one", () => {
   );
 });
 
-test("A unique key that is no text or number, or a `by` that throws, fails send", async () => {
+test("send fails if the unique key is not a text or number, or `by` throws", async () => {
   const broker = new StubBroker();
   const by = (key: unknown) => {
     if (key === "bad") throw new Error("no key");
@@ -164,13 +164,13 @@ test("Broker.enqueueMany keeps the order of unique messages and others on one qu
   await consumer.close();
 });
 
-test("An argument that no message can carry is refused for that, not for its unique key", async () => {
+test("The error for an argument that cannot be encoded names the argument, not the unique key", async () => {
   const broker = new StubBroker();
   const once = actor((_n: bigint) => {}, { broker, actorName: "once", unique: true });
   await assertRejects(() => once.send(5n), TypeError, "a BigInt is not JSON; send it as text");
 });
 
-test("A claim costs messages of other actors nothing, and no option on the wire", async () => {
+test("A claim adds no cost for other actors, and no option on the wire", async () => {
   const broker = new StubBroker();
   actor(unused, { broker, actorName: "once", unique: true });
   const plain = actor((_n: number) => {}, { broker, actorName: "plain" });

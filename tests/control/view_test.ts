@@ -9,8 +9,8 @@ import { ControlView } from "../../control/view.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
-/** A store that tells only what a test says, and whose reads may be held up. */
-class DeafStore extends StubControlStore {
+/** A store whose notifications the test sends, and whose reads it can delay. */
+class ManualStore extends StubControlStore {
   listener: ControlListener | undefined;
   gate: Promise<void> = Promise.resolve();
 
@@ -26,10 +26,10 @@ class DeafStore extends StubControlStore {
   }
 }
 
-/** A view of the entries with the prefix `a/`, and what it has told. */
+/** A view of the entries with the prefix `a/`, and its notifications. */
 async function open() {
   const clock = new FakeClock();
-  const store = new DeafStore({ clock });
+  const store = new ManualStore({ clock });
   const told: [string, unknown][] = [];
   const view = new ControlView({
     store,
@@ -46,7 +46,7 @@ async function open() {
   return { clock, store, view, told, entry };
 }
 
-test("ControlView tells of what is gone when it has to read again, and of nothing twice", async () => {
+test("ControlView reports removed entries after a reset, and no entry twice", async () => {
   const { clock, store, view, told } = await open();
   assertEquals(told.splice(0), [["a/1", 1], ["a/2", 1]]);
   await store.change([{ key: "a/1", value: null }, { key: "a/3", value: 3 }]);
@@ -57,7 +57,7 @@ test("ControlView tells of what is gone when it has to read again, and of nothin
   await store.close();
 });
 
-test("ControlView takes what is told while it reads for younger than what it read", async () => {
+test("ControlView applies notifications during a read after the result of the read", async () => {
   const { clock, store, view, told, entry } = await open();
   told.splice(0);
   const { promise, resolve } = Promise.withResolvers<void>();

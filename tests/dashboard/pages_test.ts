@@ -210,7 +210,7 @@ test("Pages are JSON for programs that ask for it", async () => {
   assertEquals((await site.get("/nothing", { accept: "application/json" })).status, 404);
 });
 
-test("Lists go on where a page ended, however many there are", async () => {
+test("The next page of a list continues where the last one ended", async () => {
   await using site = new Site();
   await dieOf(site.broker, "work", Array.from({ length: 120 }, (_, i) => `error ${i}`));
   const ids = new Set<string>();
@@ -265,7 +265,7 @@ test("Several brokers are chosen from on each page", async () => {
   assertEquals((await get("/@a%2Fb/queues/mails/waiting")).status, 200);
 });
 
-test("Preferences are kept in a cookie, and lead back to the page of the dashboard", async () => {
+test("Preferences are stored in a cookie, and redirect back to the page", async () => {
   await using site = new Site();
   const send = async (back: string) =>
     await site.post("/preferences", {
@@ -303,7 +303,7 @@ test("The script, the style and a page with 50 rows stay small", async () => {
   assert(page <= BUDGET.page, `${page} KB of page`);
 });
 
-test("Numbers and spans are short, and say their unit", () => {
+test("Numbers and spans of time are short and have units", () => {
   assertEquals([count(0), count(999), count(88_423), count(undefined)], [
     "0",
     "999",
@@ -316,7 +316,7 @@ test("Numbers and spans are short, and say their unit", () => {
   assertEquals(spans, ["0 s", "999 ms", "48 s", "1 m 20 s", "50 m", "2 h 14 m", "1 d 1 h"]);
 });
 
-test("indentJson changes nothing but white space", () => {
+test("indentJson changes only white space", () => {
   assertEquals(
     indentJson('{"a":[1e400,{}],"b":"x, [y] \\" {"}'),
     `{

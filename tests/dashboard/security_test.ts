@@ -8,7 +8,7 @@ import { dieOf, request, Site } from "./fixture.ts";
 const LOG = { category: ["dramatiq", "dashboard"] };
 const FORM = { "content-type": "application/x-www-form-urlencoded" };
 
-test("dashboard refuses options that it does not know, or that make no sense", () => {
+test("dashboard refuses unknown and invalid options", () => {
   const broker = new StubBroker();
   const make = (options: object) => () =>
     dashboard({ broker, ...options } as unknown as DashboardOptions);
@@ -34,7 +34,7 @@ test('access "loopback" answers this machine alone, by its own names', async () 
   }
 });
 
-test("access may be a function that admits, refuses, asks to log in, or fails", async () => {
+test("access may be a function that grants access, refuses, returns a login page, or fails", async () => {
   let answer: () => Access | Response | undefined = () => undefined;
   await using site = new Site({ access: () => answer() });
   assertEquals((await site.get("/")).status, 403);
@@ -50,7 +50,7 @@ test("access may be a function that admits, refuses, asks to log in, or fails", 
   assertMatch(await site.text("/"), /ada.*read only/s);
 });
 
-test("dashboard changes something only by a form that one of its pages sent", async () => {
+test("dashboard performs actions only for forms of its own pages", async () => {
   await using site = new Site({ origin: "https://ops.example.com" });
   site.broker.declareQueue("mails");
   const url = `${site.base}/queues/mails/pause`;
@@ -76,7 +76,7 @@ test("dashboard changes something only by a form that one of its pages sent", as
   assertEquals(put.status, 405);
 });
 
-test("dashboard serves gauges to whoever may see the broker, and to nobody else", async () => {
+test("dashboard serves gauges only to viewers of the broker", async () => {
   const [live, staging] = [new StubBroker(), new StubBroker()];
   live.declareQueue("mails");
   staging.declareQueue("drafts");
@@ -96,7 +96,7 @@ test("dashboard serves gauges to whoever may see the broker, and to nobody else"
   await Promise.all([live.close(), staging.close()]);
 });
 
-test("Each response forbids scripts of others, framing and guessing of types", async () => {
+test("Each response forbids foreign scripts, framing and content sniffing", async () => {
   await using site = new Site();
   const style = /static\/style\.[0-9a-f]+\.css/.exec(await site.text("/"))![0];
   const script = /static\/script\.[0-9a-f]+\.js/.exec(await site.text("/"))![0];
@@ -154,7 +154,7 @@ const ACTIONS: readonly [string, Record<string, string>, Right][] = [
   ["/schedules/nightly/pause", {}, "pause"],
 ];
 
-test("readOnly refuses each action, and logs who wanted what", async () => {
+test("readOnly refuses each action, and logs the viewer and the action", async () => {
   await using site = new Site({ readOnly: true });
   await dieOf(site.broker, "work", ["x"]);
   for (const [path, fields] of ACTIONS) {
@@ -169,7 +169,7 @@ test("readOnly refuses each action, and logs who wanted what", async () => {
   assert(!/<button[^>]*>Requeue|Drop…|Purge…|Pause…/.test(page), "its buttons are not shown");
 });
 
-test("A viewer with some rights may do what they are for, and nothing else", async () => {
+test("A viewer with some rights may perform only their actions", async () => {
   const rights: Right[] = ["pause", "requeue", "cancel", "drop", "purge", "quiet", "trigger"];
   let can: readonly Right[] = [];
   await using site = new Site({ access: () => ({ name: "ada", can }) });
@@ -182,7 +182,7 @@ test("A viewer with some rights may do what they are for, and nothing else", asy
   }
 });
 
-test("A viewer does not see brokers that are not for them", async () => {
+test("A viewer sees only the brokers of their access", async () => {
   const brokers = { one: new StubBroker(), two: new StubBroker() };
   await using handler = dashboard({
     broker: brokers,
@@ -205,7 +205,7 @@ test("A viewer does not see brokers that are not for them", async () => {
   );
 });
 
-test("onAction is told of each action, and stops it by throwing", async () => {
+test("onAction is called for each action, and prevents it by throwing", async () => {
   const seen: unknown[] = [];
   await using site = new Site({
     onAction: (action) => {
@@ -228,7 +228,7 @@ test("onAction is told of each action, and stops it by throwing", async () => {
   assert((await site.json("/")).queues[0].paused, "it is still paused");
 });
 
-test("Log lines of actions name who, what and which, and no control characters", async () => {
+test("Log records of actions name the viewer, the action and the target, without control characters", async () => {
   await using site = new Site({ access: () => ({ name: "ada\u202e\n", can: "operate" }) });
   await dieOf(site.broker, "work", ["x", "y"]);
   const { messages } = await site.json("/queues/default/dead");

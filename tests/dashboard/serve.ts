@@ -60,8 +60,8 @@ const SCENES: Readonly<Record<string, SceneOptions & { options?: Partial<Dashboa
 
 /**
  * Starts a server with a dashboard below the name of each scene. All but `based` see their requests
- * without that name, as behind a proxy that strips a prefix. A POST to `/-/NAME/down`, `up` or `more`
- * changes a scene.
+ * without that name, as behind a proxy that strips a prefix. A POST to `/-/NAME/down`, `up` or
+ * `more` changes a scene.
  */
 export async function serveScenes(): Promise<SceneServer> {
   const scenes = new Map<string, { scene: Scene; handler: Dashboard }>();
@@ -99,7 +99,7 @@ function control(path: string, scenes: ReadonlyMap<string, { scene: Scene }>): R
   return new Response("ok");
 }
 
-/** The request as a proxy sends it on that strips a prefix. */
+/** The request as sent by a proxy that strips a prefix. */
 function stripped(request: Request, path: string): Request {
   const url = new URL(request.url);
   url.pathname = path;

@@ -45,7 +45,7 @@ test("SqliteInspector lists no worker that was killed", () =>
     await killOne(broker, worker);
   }));
 
-test("SqliteInspector lists no worker of another machine whose heartbeat stands still", () =>
+test("SqliteInspector lists no worker of another machine whose heartbeat does not change", () =>
   withFolder(async (folder) => {
     const path = join(folder, "tasks.db");
     await using broker = new SqliteBroker({ path, heartbeatTimeout: HEARTBEAT_TIMEOUT });

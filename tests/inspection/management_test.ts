@@ -49,6 +49,6 @@ testLong("rabbitmq-server")(
   },
 );
 
-test("RabbitmqBroker refuses a managementUrl that is none", () => {
+test("RabbitmqBroker refuses an invalid managementUrl", () => {
   assertThrows(() => new RabbitmqBroker({ managementUrl: "host:15672" }), TypeError, "http://");
 });

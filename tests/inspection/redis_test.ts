@@ -61,7 +61,7 @@ test("RedisInspector finds queues by their keys alone, as Python leaves them", a
   assertEquals(queues.map(({ queueName, ready }) => [queueName, ready]), [["old", 1]]);
 });
 
-test("RedisInspector lists a worker in Python by its heartbeat, and no longer than that is young", async () => {
+test("RedisInspector lists a worker in Python while its heartbeat is recent", async () => {
   const namespace = `inspect-${crypto.randomUUID()}`;
   await using broker = new RedisBroker({ url: server.url, namespace });
   await using inspector = broker.inspect();
@@ -90,7 +90,7 @@ test("RedisInspector drops ready messages that have moved far from where they we
   assertEquals(await server.command("HLEN", `${namespace}:q.msgs`), 2_997);
 });
 
-test("RedisInspector says in words what it could not do", async () => {
+test("RedisInspector explains failed changes", async () => {
   const namespace = `inspect-${crypto.randomUUID()}`;
   await using broker = new RedisBroker({ url: server.url, namespace });
   await using inspector = broker.inspect();

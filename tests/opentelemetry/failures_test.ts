@@ -164,14 +164,14 @@ test("OpenTelemetry logs once that an SDK is broken, not with each message", asy
   assertEquals(lines.map(textOf), [text]);
 });
 
-test("OpenTelemetry never decides what becomes of a message, whatever an SDK throws", async () => {
+test("OpenTelemetry never affects a message, whatever an SDK throws", async () => {
   assertEquals(await fates([]), expected, "without it");
   for (const [name, options] of Object.entries(BROKEN)) {
     assertEquals(await fates([new OpenTelemetry(options())]), expected, name);
   }
 });
 
-test("OpenTelemetry never decides what becomes of a message, whatever a propagator does", async () => {
+test("OpenTelemetry never affects a message, whatever a propagator does", async () => {
   try {
     for (const [name, parts] of Object.entries(PROPAGATORS)) {
       propagate(parts);
@@ -184,7 +184,7 @@ test("OpenTelemetry never decides what becomes of a message, whatever a propagat
   }
 });
 
-test("OpenTelemetry never decides what becomes of a message, whatever a context manager does", async () => {
+test("OpenTelemetry never affects a message, whatever a context manager does", async () => {
   const parts = { active: () => ROOT_CONTEXT, with: (_: unknown, call: () => unknown) => call() };
   const managers = {
     "it throws before": { ...parts, with: broken },
@@ -217,7 +217,7 @@ test("OpenTelemetry never decides what becomes of a message, whatever a context 
   }
 });
 
-test("OpenTelemetry has messages carry only the texts that a propagator writes", async () => {
+test("OpenTelemetry stores only texts of a propagator in messages", async () => {
   try {
     const values = { traceparent: TRACEPARENT, a: 5n, b: undefined, c: {}, d: 5 };
     propagate([(_: unknown, carrier: Carrier) => void Object.assign(carrier, values), read]);
@@ -230,7 +230,7 @@ test("OpenTelemetry has messages carry only the texts that a propagator writes",
   }
 });
 
-test("OpenTelemetry refuses providers that make nothing", () => {
+test("OpenTelemetry refuses values that are not providers", () => {
   const odd: [Record<string, unknown>, string][] = [
     [{ tracerProvider: 5 }, "Cannot use 5 as tracerProvider: it must have a method getTracer"],
     [{ tracerProvider: null }, "Cannot use null as tracerProvider: it must"],

@@ -24,7 +24,7 @@ import { defaultMiddleware, StubBroker, Worker } from "@dq/dramatiq";
 import { OpenTelemetry, type OpenTelemetryOptions } from "@dq/dramatiq/opentelemetry";
 import { FakeClock } from "../support/fake_clock.ts";
 
-/** Does what an SDK does at its start, but for the providers. */
+/** Registers a context manager and propagators, as an SDK does at its start. */
 export function startPropagation(): void {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(
@@ -34,7 +34,7 @@ export function startPropagation(): void {
   );
 }
 
-/** Undoes all that a test has set up. */
+/** Unregisters everything that a test has set up. */
 export function stopAll(): void {
   for (const api of [context, propagation, trace, metrics]) api.disable();
 }
@@ -46,7 +46,7 @@ export async function startInstrumented(options: OpenTelemetryOptions) {
   const broker = new StubBroker({ clock, middleware, failFast: false });
   const worker = new Worker(broker);
   await worker.start();
-  /** Waits until no message is left, after so many milliseconds. */
+  /** Advances the clock, then waits until no message is left. */
   const settle = async (milliseconds = 0) => {
     for (let passed = 0; passed < milliseconds; passed += 500) await clock.advance(500);
     await broker.join("default");
@@ -59,7 +59,7 @@ export async function startInstrumented(options: OpenTelemetryOptions) {
   return { broker, clock, settle, [Symbol.asyncDispose]: close };
 }
 
-/** A tracer provider whose spans can be read. */
+/** A tracer provider that keeps its spans for assertions. */
 export class Traces {
   readonly exporter: InMemorySpanExporter = new InMemorySpanExporter();
   readonly provider: TracerProvider;
@@ -69,7 +69,7 @@ export class Traces {
     this.provider = new TracerProvider({ spanProcessors, ...options });
   }
 
-  /** Spans that have ended, in that order; those of a name. */
+  /** Spans in the order in which they ended; all, or those of a name. */
   spans(name?: string): ReadableSpan[] {
     const all = this.exporter.getFinishedSpans();
     return name === undefined ? all : all.filter((span) => span.name === name);
@@ -82,7 +82,7 @@ export class Traces {
     return found[0]!;
   }
 
-  /** The spans as a tree: a line each, indented below their parents; links behind it. */
+  /** The spans as a tree, one line each, indented below their parents, with their links. */
   tree(): string[] {
     const all = this.spans();
     const nameOf = (id: string) => all.find((one) => one.spanContext().spanId === id)?.name ?? id;
@@ -108,12 +108,12 @@ class Reader extends MetricReader {
   }
 }
 
-/** A meter provider whose metrics can be read. */
+/** A meter provider that keeps its metrics for assertions. */
 export class Meters {
   readonly #reader: Reader = new Reader();
   readonly provider: MeterProvider = new MeterProvider({ readers: [this.#reader] });
 
-  /** The points of a metric: the sum or count, and attributes. */
+  /** The data points of a metric: sum or count, and attributes. */
   async points(name: string): Promise<[number, Attributes][]> {
     const { resourceMetrics } = await this.#reader.collect();
     return resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics)

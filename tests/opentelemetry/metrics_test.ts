@@ -112,7 +112,7 @@ test("OpenTelemetry counts a send that fails with its error", async () => {
   assertEquals(byActor(points), ["x 1 MiddlewareError"]);
 });
 
-test("OpenTelemetry names no actors that are not declared", async () => {
+test("OpenTelemetry names undeclared actors (unknown)", async () => {
   const meters = new Meters();
   await using site = await open(meters);
   const { broker, settle } = site;
@@ -125,7 +125,7 @@ test("OpenTelemetry names no actors that are not declared", async () => {
   assertEquals(byActor(dead), ["(unknown) 2 ActorNotFound"]);
 });
 
-test("OpenTelemetry has its providers export when a worker stops, but does not wait for long", async () => {
+test("OpenTelemetry flushes its providers when a worker stops, for a limited time", async () => {
   const clock = new FakeClock();
   const flushed: string[] = [];
   const meters = new Meters();

@@ -203,7 +203,7 @@ test("OpenTelemetry gives each message its own trace where other middleware send
   startPropagation();
 });
 
-test("OpenTelemetry notices an SDK that is set up late, whatever time messages have", async () => {
+test("OpenTelemetry notices an SDK that is registered late, whatever the timestamps of messages", async () => {
   for (const messageTimestamp of [1_000, -1, NaN]) {
     const traces = new Traces();
     const broker = new StubBroker({ middleware: [new OpenTelemetry()] });
@@ -224,7 +224,7 @@ test("OpenTelemetry notices an SDK that is set up late, whatever time messages h
   }
 });
 
-test("OpenTelemetry makes no send of the retry of a message that carries no trace", async () => {
+test("OpenTelemetry makes no send span for the retry of a message without a trace", async () => {
   const traces = new Traces();
   const meters = new Meters();
   const clock = new FakeClock();
@@ -245,7 +245,7 @@ test("OpenTelemetry makes no send of the retry of a message that carries no trac
   assertEquals(await sentBy(meters), []);
 });
 
-test("OpenTelemetry uses an SDK that stands behind the proxy of another copy of the API", async () => {
+test("OpenTelemetry uses an SDK behind the proxy of another copy of the API", async () => {
   const traces = new Traces();
   const flushed: string[] = [];
   let isSetUp = false;

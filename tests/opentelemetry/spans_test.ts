@@ -167,7 +167,7 @@ test("OpenTelemetry keeps pipelines and callbacks in the trace of what they foll
   assertEquals(traces.tree().filter((line) => line.startsWith("  send")).length, 2);
 });
 
-test("OpenTelemetry leaves a trace to delayed messages and requeued dead letters", async () => {
+test("OpenTelemetry keeps the trace of delayed messages and requeued dead letters", async () => {
   const traces = new Traces();
   await using site = await open(traces);
   const { broker, clock, settle } = site;
@@ -184,7 +184,7 @@ test("OpenTelemetry leaves a trace to delayed messages and requeued dead letters
   assertEquals(traces.span("send default").attributes["dramatiq.eta"], eta);
 });
 
-test("OpenTelemetry marks as errors what fails, not what actors decide", async () => {
+test("OpenTelemetry marks failures as errors, but not retries, snoozes or skips of actors", async () => {
   const traces = new Traces();
   await using site = await open(traces);
   const { broker, settle } = site;

@@ -21,7 +21,7 @@ async function lines(): Promise<Line[]> {
   return text.trim().split("\n").map((line) => JSON.parse(line));
 }
 
-test("OpenTelemetry makes the span of an attempt in its thread, or where that was killed for it", async () => {
+test("OpenTelemetry makes the span of an attempt in its thread, or afterwards if that was killed", async () => {
   for (const middleware of broker.middleware) {
     if (middleware instanceof TimeLimit) broker.removeMiddleware(middleware);
   }

@@ -40,7 +40,7 @@ test("Messages are, byte for byte, those of Python where no SDK is set up and no
   }
 });
 
-test("Messages of a trace carry trace_ctx besides, with the API alone as well", async () => {
+test("Messages of a trace also carry trace_ctx, even with only the API installed", async () => {
   startPropagation();
   const broker = new StubBroker({ middleware: [new OpenTelemetry()] });
   const { utf8 } = cases[0]!;
@@ -121,7 +121,7 @@ test("A message of Python that carries a trace goes on with it, and with its bag
   }
 });
 
-test("A message whose trace makes no sense begins a new one, and its actor runs", async () => {
+test("A message with an invalid trace starts a new one, and its actor runs", async () => {
   startPropagation();
   const traces = new Traces();
   const seen = await runAll(NO_CARRIERS, { tracerProvider: traces.provider });
@@ -133,7 +133,7 @@ test("A message whose trace makes no sense begins a new one, and its actor runs"
   }
 });
 
-test("A trace context whose texts are too long is not read", async () => {
+test("A trace context with too long texts is ignored", async () => {
   startPropagation();
   const long = `tenant=acme,${"k=%ff,".repeat(1_400)}`;
   const carriers = [long, long.slice(0, 6_000)].map((baggage) =>
@@ -142,7 +142,7 @@ test("A trace context whose texts are too long is not read", async () => {
   assertEquals(await runAll(carriers, {}), [[TRACE, undefined], [TRACE, "acme"]]);
 });
 
-test("OpenTelemetry refuses options that make no sense", () => {
+test("OpenTelemetry refuses invalid options", () => {
   const odd: [Record<string, unknown>, string][] = [
     [{ relation: "child" }, 'Cannot relate spans by "child": relation must be "parent" or "link"'],
     [{ attributes: {} }, "Cannot use {} as attributes: it must be a function"],

@@ -19,7 +19,7 @@ function textOf(assertion: () => unknown): string {
   return assertThrows(assertion, AssertionError).message;
 }
 
-test("TestBroker.assertEnqueued finds a message by its actor and what is expected of it", async () => {
+test("TestBroker.assertEnqueued finds a message by its actor and expected fields", async () => {
   const { kit, mail, count } = makeKit();
   await using _ = kit;
   await mail.send("ada@example.org", { subject: "Hello", tags: ["a", "b"] });
@@ -141,7 +141,7 @@ test("TestBroker.assertEnqueued fails where it was called", async () => {
   assert(line!.includes("assertions_test.ts"), error.stack);
 });
 
-test("TestBroker.assertEnqueued refuses options that it does not know, and other brokers' actors", async () => {
+test("TestBroker.assertEnqueued refuses unknown options, and actors of other brokers", async () => {
   const { kit } = makeKit();
   const { kit: other, count } = makeKit();
   await using _ = kit;
@@ -152,7 +152,7 @@ test("TestBroker.assertEnqueued refuses options that it does not know, and other
   assertThrows(() => kit.assertEnqueued("count", { times: -1 }), RangeError, "Cannot expect -1");
 });
 
-test("VirtualClock refuses what is no time", async () => {
+test("VirtualClock refuses invalid times", async () => {
   assertThrows(() => new VirtualClock("soon"), RangeError, "Cannot set a clock to soon");
   assertThrows(() => new TestBroker({ now: NaN }), RangeError);
   await using kit = new TestBroker();
@@ -214,7 +214,7 @@ test("TestBroker.assertEnqueued compares the classes that PickleEncoder carries"
   }
 });
 
-test("TestBroker refuses matchers that only bun:test can ask", async () => {
+test("TestBroker refuses matchers of bun:test", async () => {
   const { kit, count } = makeKit();
   await using _ = kit;
   await count.send(1);
@@ -227,7 +227,7 @@ test("TestBroker refuses matchers that only bun:test can ask", async () => {
   assertThrows(() => kit.assertNotEnqueued(count, { args: [matcher] }), TypeError, refused);
 });
 
-test("TestBroker refuses to look for messages of actors that it does not have", async () => {
+test("TestBroker refuses to search for messages of undeclared actors", async () => {
   const { kit, count } = makeKit();
   await using _ = kit;
   const unknown = "no actor of that name is declared on the TestBroker; declared: mail, count";
@@ -262,7 +262,7 @@ test("TestBroker refuses to look for messages of actors that it does not have", 
   assertEquals(kit.enqueued(count), []);
 });
 
-test("TestBroker refuses options that make no sense, and says why", async () => {
+test("TestBroker refuses invalid options with the reason", async () => {
   for (
     const [options, error, text] of [
       [{ concurrency: 0 }, RangeError, "concurrency must be a whole number above 0, not 0"],

@@ -18,7 +18,7 @@ import {
 import { TestBroker } from "@dq/dramatiq/testing";
 import { test } from "../support/test.ts";
 
-/** A broker that must not be reached: it has no queue, so that it refuses all messages. */
+/** A broker that must not receive messages: it refuses all, as it has no queue. */
 function makeGlobal(): StubBroker {
   const broker = new StubBroker();
   setBroker(broker);
@@ -100,7 +100,7 @@ test("TestBroker gives actors declared while it was open to the broker that it r
   );
 });
 
-test("TestBroker says which actor the broker that it replaced refuses", async () => {
+test("TestBroker names the actor that the replaced broker refuses", async () => {
   await using app = makeGlobal();
   const kit = new TestBroker({ replaces: app, middleware: [{ actorOptions: ["colour"] }] });
   const red = actor(() => {}, { actorName: "red", colour: "red" });
@@ -112,7 +112,7 @@ test("TestBroker says which actor the broker that it replaced refuses", async ()
   assertEquals([...app.actors.keys()], ["plain"]);
 });
 
-test("TestBroker says where the TestBroker was made that has an actor", async () => {
+test("TestBroker names the place where the TestBroker that has an actor was made", async () => {
   await using app = makeGlobal();
   const add = makeAdd(app);
   await using kit = new TestBroker({ actors: [add] });

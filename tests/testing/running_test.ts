@@ -68,7 +68,7 @@ test("TestBroker spreads the backoff of retries in the same way in each run", as
   assert(new Set(numbers.map((one) => Math.floor(one * 10))).size === 10);
 });
 
-test("TestBroker.drain gives each run to one of the calls at the same time", async () => {
+test("TestBroker.drain returns each run in only one of several concurrent calls", async () => {
   const { kit, note } = makeKit();
   await using _ = kit;
   await note.sendMany([[1], [2], [3]]);
@@ -82,7 +82,7 @@ test("TestBroker.drain gives each run to one of the calls at the same time", asy
   assertEquals(failed.map(({ status }) => status), ["rejected", "rejected"]);
 });
 
-test("TestBroker.drain waits for an actor that one that failed has left running", async () => {
+test("TestBroker.drain waits for an actor that a failed drain has left running", async () => {
   const { kit, hangs, release } = makeKit();
   await using _ = kit;
   await hangs.send("Ada");
@@ -101,7 +101,7 @@ test("TestBroker.drain waits for an actor that one that failed has left running"
   assertEquals(await kit.drain(), []);
 });
 
-test("TestBroker names the actor that holds up another, and advises concurrency", async () => {
+test("TestBroker names the actor that blocks another, and suggests concurrency", async () => {
   const { kit, hangs, note, release } = makeKit();
   await using _ = kit;
   await hangs.send("Ada");

@@ -18,7 +18,7 @@ import { outcomes, testWith } from "./fixture.ts";
 
 const HOUR = 3_600_000;
 
-testWith("TestBroker runs nothing before it is told to", async (kit) => {
+testWith("TestBroker runs nothing without a call", async (kit) => {
   const ran: number[] = [];
   const note = actor((n: number) => void ran.push(n), { broker: kit, actorName: "note" });
   await note.send(1);
@@ -48,7 +48,7 @@ testWith(
 );
 
 testWith(
-  "TestBroker.drain with raise false lets retries go on, with their backoff",
+  "TestBroker.drain with raise false runs retries with their backoff",
   async (kit) => {
     const fails = actor(function fails() {
       throw new Error("it broke");
@@ -82,7 +82,7 @@ testWith("TestBroker.drain throws for a message whose actor is not declared", as
   await assertRejects(() => kit.drain(), ActorNotFound, "unknown");
 });
 
-testWith("TestBroker.drain ends with an actor that sends to itself for ever", async (kit) => {
+testWith("TestBroker.drain fails if an actor sends to itself endlessly", async (kit) => {
   const ping = actor(async function ping(n: number): Promise<void> {
     await currentActor(ping).send(n + 1);
   }, { broker: kit });
@@ -92,7 +92,7 @@ testWith("TestBroker.drain ends with an actor that sends to itself for ever", as
   assert(error.message.includes("ping 101 times"), error.message);
 });
 
-testWith("TestBroker names an actor that waits for too long", async (kit) => {
+testWith("TestBroker names an actor that makes no progress", async (kit) => {
   const hangs = actor((_name: string) => new Promise<void>(() => {}), {
     broker: kit,
     actorName: "hangs",
@@ -125,7 +125,7 @@ testWith("TestBroker.runActor runs one message through all middleware", async (k
   assertEquals((await kit.drain()).map(({ result }) => result), [30]);
 });
 
-testWith("TestBroker.runActor tells of the retry, which waits", async (kit) => {
+testWith("TestBroker.runActor returns the delay of a retry, which waits", async (kit) => {
   let calls = 0;
   const flaky = actor(() => {
     if (++calls === 1) throw new RangeError("not yet");
@@ -163,7 +163,7 @@ testWith("TestBroker runs pipelines, and groups with their callbacks", async (ki
   assertEquals(seen, ["both"]);
 });
 
-testWith("TestBroker leaves messages of a paused queue where they are", async (kit) => {
+testWith("TestBroker does not run messages of a paused queue", async (kit) => {
   const note = actor(() => {}, { broker: kit, actorName: "note" });
   await new Control(kit).pause({ queue: "default" });
   await note.send();
@@ -189,7 +189,7 @@ testWith("TestBroker in mode inline runs messages before send ends", async (kit)
   await assertRejects(() => fails.send(), RangeError, "it broke");
 }, { mode: "inline" });
 
-testWith("TestBroker in mode fake notes messages, and stores and runs none", async (kit) => {
+testWith("TestBroker in mode fake records messages, and stores and runs none", async (kit) => {
   const note = actor((_n: number) => {}, { broker: kit, actorName: "note" });
   await note.send(1);
   await note.sendMany([[2], [3]]);
@@ -208,7 +208,7 @@ test("TestBroker.close ends actors that hang, and leaves no timer", async () => 
   assertEquals(kit.clock.pendingTimers, 0);
 });
 
-testWith("TestBroker.join runs what waits, as nothing else would", async (kit) => {
+testWith("TestBroker.join runs waiting messages", async (kit) => {
   const ran: string[] = [];
   const note = actor((text: string) => void ran.push(text), { broker: kit, actorName: "note" });
   await note.sendWithOptions({ args: ["later"], delay: HOUR });
@@ -217,7 +217,7 @@ testWith("TestBroker.join runs what waits, as nothing else would", async (kit) =
 });
 
 testWith(
-  "TestBroker.runActor runs a debounced message, and one whose like is waiting",
+  "TestBroker.runActor runs a debounced message, even while another one waits",
   async (kit) => {
     const index = actor((text: string) => text, {
       broker: kit,

@@ -8,7 +8,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-testWith("TestBroker.drain skips delays, and moves the time by them", async (kit) => {
+testWith("TestBroker.drain skips delays, and advances the clock by them", async (kit) => {
   const start = kit.now;
   const ran: [string, number][] = [];
   const note = actor((name: string) => void ran.push([name, kit.now - start]), {
@@ -24,7 +24,7 @@ testWith("TestBroker.drain skips delays, and moves the time by them", async (kit
   assertEquals(runs.map(({ endedAt }) => endedAt - start), [0, 0, HOUR, 7 * DAY]);
 });
 
-testWith("TestBroker.advance ends with an actor that sends to itself for ever", async (kit) => {
+testWith("TestBroker.advance fails if an actor sends to itself endlessly", async (kit) => {
   const later = actor(async function later(): Promise<void> {
     await currentActor(later).sendWithOptions({ args: [], delay: MINUTE });
   }, { broker: kit });
@@ -37,7 +37,7 @@ testWith("TestBroker.advance ends with an actor that sends to itself for ever", 
   await assertRejects(() => kit.advance(1, { maxRuns: 100 }), AssertionError, "more than 100");
 });
 
-testWith("TestBroker.drain leaves what is due after until", async (kit) => {
+testWith("TestBroker.drain leaves messages that are due after until", async (kit) => {
   const ran: number[] = [];
   const note = actor((n: number) => void ran.push(n), { broker: kit, actorName: "note" });
   for (const hours of [1, 2, 3]) await note.sendWithOptions({ args: [hours], delay: { hours } });
@@ -47,20 +47,23 @@ testWith("TestBroker.drain leaves what is due after until", async (kit) => {
   assertEquals(ran, [1, 2, 3]);
 });
 
-testWith("TestBroker.advance moves the time, and runs what is due by then", async (kit) => {
-  const start = kit.now;
-  const ran: number[] = [];
-  const note = actor((n: number) => void ran.push(n), { broker: kit, actorName: "note" });
-  for (const hours of [1, 2, 3]) await note.sendWithOptions({ args: [hours], delay: { hours } });
-  await kit.advance({ minutes: 119 });
-  assertEquals([ran, kit.now - start], [[1], 119 * MINUTE]);
-  await kit.advance({ minutes: 1 });
-  assertEquals(ran, [1, 2]);
-  await assertRejects(() => kit.advance(-1), RangeError, "Cannot advance by -1 ms");
-});
+testWith(
+  "TestBroker.advance advances the clock, and runs messages that become due",
+  async (kit) => {
+    const start = kit.now;
+    const ran: number[] = [];
+    const note = actor((n: number) => void ran.push(n), { broker: kit, actorName: "note" });
+    for (const hours of [1, 2, 3]) await note.sendWithOptions({ args: [hours], delay: { hours } });
+    await kit.advance({ minutes: 119 });
+    assertEquals([ran, kit.now - start], [[1], 119 * MINUTE]);
+    await kit.advance({ minutes: 1 });
+    assertEquals(ran, [1, 2]);
+    await assertRejects(() => kit.advance(-1), RangeError, "Cannot advance by -1 ms");
+  },
+);
 
 testWith(
-  "TestBroker goes by a start that is the same in each run, or by the given one",
+  "TestBroker starts its clock at the same time in each run, or at the given time",
   async (kit) => {
     await using other = new TestBroker({ now: "2026-03-29T00:00:00Z" });
     assertEquals(new Date(kit.now).toISOString(), "2025-01-01T00:00:00.000Z");
@@ -69,7 +72,7 @@ testWith(
 );
 
 testWith(
-  "TestBroker runs periodic actors as time moves, once declared at any time",
+  "TestBroker fires schedules as time advances, whenever they were declared",
   async (kit) => {
     const ran: string[] = [];
     const note = (name: string) => () =>
@@ -109,7 +112,7 @@ testWith("TestBroker runs the last of debounced messages, once no more come", as
   assertEquals(ran, ["c"]);
 });
 
-testWith("TestBroker gives messages the time of the test, by which AgeLimit goes", async (kit) => {
+testWith("TestBroker gives messages timestamps of its clock, which AgeLimit uses", async (kit) => {
   const ran: string[] = [];
   const note = actor((name: string) => void ran.push(name), {
     broker: kit,
@@ -124,7 +127,7 @@ testWith("TestBroker gives messages the time of the test, by which AgeLimit goes
 }, { middleware: [...defaultMiddleware(), new AgeLimit()].slice(1) });
 
 testWith(
-  "TestBroker waits for actors that wait for something real, and time stands still",
+  "TestBroker waits for actors that wait for real events while time stands still",
   async (kit) => {
     const start = kit.now;
     const slow = actor(async function slow() {
@@ -152,7 +155,7 @@ testWith(
 );
 
 testWith(
-  "TestBroker.advance goes past the limit of an actor that was running before",
+  "TestBroker.advance passes the time limit of an actor that was running before",
   async (kit) => {
     const slow = actor(() => untilAborted(), { broker: kit, actorName: "slow", timeLimit: MINUTE });
     const running = kit.runActor(slow);

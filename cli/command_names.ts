@@ -1,4 +1,4 @@
-/** Names of the commands in `subcommands.ts`, for those that must not import it. */
+/** Names of the commands in `subcommands.ts`, for modules that must not import it. */
 export const COMMAND_NAMES: readonly string[] = [
   "cancel",
   "dashboard",

@@ -3,16 +3,16 @@ import { canonicalQueueName } from "../core/queue_names.ts";
 import { escapeText } from "../platform/escape.ts";
 import type { Console } from "./console.ts";
 
-/** Number of queues that a warning names at most. */
+/** Maximum of queues in a warning. */
 const MAX_NAMED = 10;
 
 /**
- * Looks for names of queues that the broker does not know: most likely they are misspelled, though
- * they may be those of queues to which nothing was sent yet.
+ * Finds names of queues that the broker does not know. Most likely they are misspelled, but they
+ * may be queues to which no message was sent yet.
  *
  * @param inspector An inspector of the broker.
- * @param queueNames Names that a person has given.
- * @returns What to say about them; `undefined` if all are known, or the broker does not tell.
+ * @param queueNames Names from the command line.
+ * @returns A warning; `undefined` if all are known, or the broker does not list all queues.
  */
 export async function describeUnknownQueues(
   inspector: Inspector,
@@ -28,7 +28,7 @@ export async function describeUnknownQueues(
   return `The broker has no queue ${unknown.join(", ")}; it has ${named}${others}`;
 }
 
-/** Notes which of the queues that were named the broker does not know. */
+/** Prints a warning about queues that the broker does not know. */
 export async function noteUnknownQueues(
   { inspector, console }: { readonly inspector: Inspector; readonly console: Console },
   queueNames: readonly string[] = [],

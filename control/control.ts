@@ -60,7 +60,7 @@ export interface CancelAllOptions extends CancelOptions {
  *
  * const control = new Control(broker);
  * await control.cancel(message.messageId, { reason: "the user has left" });
- * await control.cancelAll({ actor: render }); // all that were sent before now
+ * await control.cancelAll({ actor: render }); // all messages sent before now
  * ```
  */
 export class Control {
@@ -70,7 +70,7 @@ export class Control {
   /**
    * Stores the broker.
    *
-   * @param broker The broker whose workers are to be controlled.
+   * @param broker The broker whose workers it controls.
    * @throws {TypeError} If it has no control store.
    */
   constructor(broker: Broker) {

@@ -53,7 +53,7 @@ export class Scheduler implements RunnerOwner {
   readonly #runners: Map<string, ScheduleRunner> = new Map();
   /** JSON of the schedules of this worker, by name. */
   readonly #texts: Map<string, string> = new Map();
-  /** When each runner is to be called, by the clock of the store. */
+  /** When to run each runner next, by the clock of the store. */
   readonly #wakeTimes: Map<ScheduleRunner, number> = new Map();
   readonly #running: Set<ScheduleRunner> = new Set();
   /** Running ones to run once more. */

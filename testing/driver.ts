@@ -246,7 +246,9 @@ export class Driver {
   }
 
   /**
-   * Advances the clock to the next time at which something is due. @returns False if past `until`.
+   * Advances the clock to the next time at which something is due.
+   *
+   * @returns False if that is after `until`.
    */
   #skip(until: number): boolean {
     const { broker, clock, gate, storageOf } = this.#options;

@@ -6,7 +6,7 @@
  * by version); version (a counter). ARGV[1] of all: the time in milliseconds, or "" for the time of
  * the server.
  *
- * Kinds of entries that nobody watches are in the hash of workers. Claims have a hash of their own:
+ * Kinds of entries without watchers are in the hash of workers. Claims have a hash of their own:
  * there may be as many as messages, and workers read the whole hash of workers.
  *
  * Versions count up from the time at which the first entry was stored, so that none occurs twice

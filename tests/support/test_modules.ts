@@ -22,6 +22,10 @@ const LONGEST: readonly string[] = [
   "tests/brokers/rabbitmq/many_queues_test.ts",
   "tests/torture/clusters/rabbitmq_test.ts",
   "tests/brokers/rabbitmq/stalled_queue_test.ts",
+  "tests/brokers/rabbitmq_test.ts",
+  "tests/servers/rabbitmq_test.ts",
+  "tests/hostile/prototypes_test.ts",
+  "tests/worker/executors/conformance_test.ts",
 ];
 
 /**

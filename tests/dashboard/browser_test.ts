@@ -40,6 +40,7 @@ const mayInstall = process.getuid?.() === 0 && await findProgram("apt-get") !== 
 const hasBrowser = await findProgram("chromium") !== undefined || mayInstall;
 
 if (node === undefined) skip(NAME, "Node 22.18 or later drives the browser");
+else if (runtime === "bun" && !runsLongTests) skip(NAME, "it takes long, runs on Deno and Node");
 else if (!hasBrowser) skip(NAME, "chromium is not installed, and this user may not install it");
 else {
   // All pages in both schemes and widths take long, and hardly depend on the runtime of the server.

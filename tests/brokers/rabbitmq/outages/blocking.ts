@@ -1,12 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { actor, BrokerConnectionError, Worker } from "@dq/dramatiq";
 import { work } from "../../../conformance/broker_messages.ts";
+import { testLong } from "../../../servers/own.ts";
 import { textOf, withLog } from "../../../support/log.ts";
 import { eventually, type FileServer, Fixture } from "../fixture.ts";
 
 /** A RabbitMQ that takes nothing because its memory is short. */
 export function blocking(file: FileServer): void {
-  const { test, server } = file;
+  const { server } = file;
+  const test = testLong("rabbitmq-server");
 
   const setMemory = (share: string) => server.ctl("set_vm_memory_high_watermark", share);
 

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertGreaterOrEqual, assertRejects } from "@std/
 import { actor, ConnectionClosed, Worker } from "@dq/dramatiq";
 import { receiveOne, work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
+import { testLong } from "../../../servers/own.ts";
 import { textOf, withLog } from "../../../support/log.ts";
 import { pause, systemClock } from "../../../../platform/clock.ts";
 import { eventually, type FileServer, Fixture, numbers } from "../fixture.ts";
@@ -13,7 +14,8 @@ const HASTE = { channel_tick_interval: 200 };
 
 /** Consumers that hold messages for longer than the server allows. */
 export function consumerTimeout(file: FileServer): void {
-  const { test, console } = file;
+  const { console } = file;
+  const test = testLong("rabbitmq-server");
 
   /** Has channels that are opened meanwhile time out soon. */
   async function inHaste(run: () => Promise<void>, consumer_timeout = 500): Promise<void> {

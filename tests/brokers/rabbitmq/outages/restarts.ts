@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Worker } from "@dq/dramatiq";
 import { work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
+import { testLong } from "../../../servers/own.ts";
 import { Traffic } from "../../outages/traffic.ts";
 import { type FileServer, Fixture, numbers } from "../fixture.ts";
 
@@ -9,7 +10,8 @@ const SOON = { dramatiq_restart_delay: "50" };
 
 /** RabbitMQ goes and comes back. These come last: they take the console's node away. */
 export function restarts(file: FileServer): void {
-  const { test, server } = file;
+  const { server } = file;
+  const test = testLong("rabbitmq-server");
 
   test("RabbitmqBroker loses nothing when RabbitMQ is stopped and started, and goes on by itself", () =>
     withEnvironment(SOON, async () => {

@@ -17,6 +17,9 @@ import { withChannel } from "./inspector.ts";
 const file = await startForFile({}, testLong("rabbitmq-server"));
 const { test, console, server } = file;
 
+/** A consumer that fails again for the same reason is logged at debug. */
+const EACH_ATTEMPT = { category: ["dramatiq"], lowestLevel: "debug" } as const;
+
 /** Runs something while new connections get so many channels. */
 async function withChannelMax(channelMax: number, run: () => Promise<void>): Promise<void> {
   await console.evaluate(`application:set_env(rabbit, channel_max, ${channelMax}).`);
@@ -175,7 +178,7 @@ test("Worker goes on with all queues that it can, when one of those on a channel
   withEnvironment(
     { dramatiq_restart_delay: "50" },
     () =>
-      withLog({ category: ["dramatiq"] }, (lines) =>
+      withLog(EACH_ATTEMPT, (lines) =>
         withChannelMax(12, async () => {
           await using fixture = new Fixture(file);
           const broker = fixture.open();

@@ -26,7 +26,7 @@ export function filterOf(get: (name: string) => string | null | undefined): Filt
   return Object.fromEntries(pairs.filter(([, value]) => value));
 }
 
-/** True if a filter has any condition. */
+/** True if a filter leaves messages out. */
 export function isFiltered(filter: Filter): boolean {
   return Object.keys(filter).length > 0;
 }

@@ -62,7 +62,7 @@ export interface DashboardOptions {
    * @default {[]}
    */
   origin?: string | readonly string[];
-  /** True to give nobody any rights. @default {false} */
+  /** True to refuse every change, whoever asks for it. @default {false} */
   readOnly?: boolean;
   /**
    * Replaces parts of messages on pages, in JSON and in samples. If it throws, `(hidden)` is shown.

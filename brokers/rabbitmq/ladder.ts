@@ -20,38 +20,38 @@ const log = /* @__PURE__ */ getLogger("rabbitmq");
 
 /** Connections of a {@linkcode Ladder}. */
 export interface LadderConnections {
-  /** Where rungs are declared. */
+  /** Declares the rungs. */
   readonly publishing: RabbitmqConnection;
-  /** Tells the version of RabbitMQ before the other one is up. */
+  /** Knows the version of RabbitMQ while the other one is not connected yet. */
   readonly consuming: RabbitmqConnection;
 }
 
 /**
- * The queues on which far-off messages wait. Each keeps them for a fixed time and hands them
- * back to the delay queue:
+ * The queues that hold messages with a distant eta. Each holds a message for a fixed time, after
+ * which RabbitMQ dead-letters it to the delay queue:
  *
  * `queue.DQ` ─(worker)▶ `queue.DQ.q1024` ─(time to live)▶ `queue.DQ` ─▶ `queue.DQ.q64` ─▶ …
  *
- * A worker puts a message on the longest rung that brings it back before its eta, time and
- * again, until it can hold it for the rest. On each rung messages leave in the order in
- * which they came, so none waits behind a later one.
+ * A worker publishes a message to the longest rung that returns it before its eta, as often as
+ * needed, until the eta is near enough to hold the message in memory. All messages of a rung have
+ * the same time to live, so they leave it in the order in which they were published.
  *
- * Counting needs to know whether there is a ladder, and looking for a queue that is not there
- * is an error in RabbitMQ's log. So there is a note for who counts, `queue.DQ.quorum`: it has a
- * message on it as long as something may be on the rungs.
+ * To count a ladder, one must know whether it exists: a passive declaration of a queue that does
+ * not exist is an error in RabbitMQ's log. The note, `queue.DQ.quorum`, tells that: it is a queue
+ * with one message while there may be messages on the rungs.
  *
- * Which of two kinds the rungs are depends on the server: see {@linkcode RungKind}. Messages are
- * put on rungs of one kind, and counted and dropped on both.
+ * The server decides which of two kinds the rungs are: see {@linkcode RungKind}. Messages are
+ * published to rungs of one kind, and counted and purged on both.
  */
 export class Ladder {
   readonly #publishing: RabbitmqConnection;
   readonly #consuming: RabbitmqConnection;
   readonly #queueType: QueueType;
-  /** When each rung and note was last declared, by `performance.now()`. */
+  /** Time of the last declaration of each rung and note, by `performance.now()`. */
   readonly #renewedAt: Map<string, number> = new Map();
   /** Renewals under way, by the note. */
   readonly #renewals: Map<string, Promise<void>> = new Map();
-  /** True if a server has refused quorum queues that its version knows. */
+  /** True if the server refused quorum queues although its version has them. */
   #isWithoutQuorum = false;
 
   /**
@@ -68,18 +68,18 @@ export class Ladder {
     });
   }
 
-  /** Kind of the rungs that messages are put on. */
+  /** Kind of the rungs that messages are published to. */
   get kind(): RungKind {
     return this.#isWithoutQuorum ? "expiring" : this.#kindOfServer;
   }
 
-  /** True if a rung is there, with its whole ladder, and will outlast what is put on it now. */
+  /** True if a rung and the rest of its ladder exist, and outlast a message published now. */
   isFresh(rung: string): boolean {
     const renewedAt = this.#renewedAt.get(rung);
     return renewedAt !== undefined && performance.now() - renewedAt < RENEWAL;
   }
 
-  /** Notes that a rung is gone. */
+  /** Records that a rung does not exist any more. */
   forget(rung: string): void {
     this.#renewedAt.delete(rung);
   }
@@ -102,9 +102,9 @@ export class Ladder {
   }
 
   /**
-   * Counts what is on the ladder of a queue.
+   * Counts the messages on the ladder of a queue.
    *
-   * @param channel Where to ask.
+   * @param channel Declares the rungs again: the replies have the numbers.
    * @param queueName The queue.
    */
   async count(channel: Channel, queueName: string): Promise<number> {
@@ -115,7 +115,7 @@ export class Ladder {
     return sum;
   }
 
-  /** Drops what is on the ladder of a queue. */
+  /** Drops the messages on the ladder of a queue. */
   async purge(channel: Channel, queueName: string): Promise<void> {
     for (const [rung] of await this.#declareExisting(channel, queueName)) {
       await channel.purgeQueue(rung);
@@ -127,7 +127,7 @@ export class Ladder {
     return rungKindOn(version[0] > 0 ? version : this.#consuming.version);
   }
 
-  /** Declares those rungs on which something may be; gives their names and numbers of messages. */
+  /** Declares the rungs that may have messages; returns their names and numbers of messages. */
   async #declareExisting(channel: Channel, queueName: string): Promise<[string, number][]> {
     const existing: [string, number][] = [];
     for (const kind of this.#kindOfServer === "quorum" ? RUNG_KINDS : [this.kind]) {
@@ -141,7 +141,7 @@ export class Ladder {
     const begunAt = performance.now();
     const purpose = `declare the ladder of "${canonical}"`;
     const names = await this.#publishing.control(purpose, async (channel) => {
-      if (kind === "quorum" && this.kind !== kind) { // as is known only now
+      if (kind === "quorum" && this.kind !== kind) { // the version is known once it is connected
         throw new Error("RabbitMQ has no quorum queues that expire what they hold");
       }
       const rungs = await this.#declareRungs(channel, canonical, kind);

@@ -1,15 +1,15 @@
 import { noteName, RUNG_KINDS, type RungKind, rungKindOn, rungNames } from "./rungs.ts";
 
-/** Counts what is on ladders without declaring any queue. */
+/** Counts the messages on ladders without declaring a queue. */
 export class LadderCounter {
   readonly #countOn: (queueName: string) => Promise<number>;
   readonly #version: () => readonly [number, number];
-  /** Notes that were not there, of rungs of another kind than the server is given. */
+  /** Notes that do not exist, of the kind of rungs that is not used on this server. */
   readonly #missing: Set<string> = new Set();
 
   /**
    * @param countOn Counts the messages of a queue; 0 for one that does not exist.
-   * @param version Tells the version of RabbitMQ once something was counted.
+   * @param version Returns the version of RabbitMQ; known after the first count.
    */
   constructor(
     countOn: (queueName: string) => Promise<number>,
@@ -19,7 +19,7 @@ export class LadderCounter {
     this.#version = version;
   }
 
-  /** Counts what is on the ladder of a queue. */
+  /** Counts the messages on the ladder of a queue. */
   async count(queueName: string): Promise<number> {
     let sum = 0;
     for (const kind of RUNG_KINDS) {
@@ -30,8 +30,8 @@ export class LadderCounter {
   }
 
   /**
-   * True if something may be on rungs of a kind. Those of the other kind are not looked for again:
-   * looking for a queue that does not exist is an error in the log of the server.
+   * True if there may be messages on rungs of a kind. A missing note of the unused kind is not asked
+   * for again: a passive declaration of a queue that does not exist is an error in the server's log.
    */
   async #hasRungs(queueName: string, kind: RungKind): Promise<boolean> {
     const note = noteName(queueName, kind);

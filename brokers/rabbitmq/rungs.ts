@@ -8,46 +8,45 @@ import {
   type QueueArguments,
 } from "./queue_arguments.ts";
 
-/** Time that messages stay on each rung: from seconds to some hours, each four times the last. */
+/** Milliseconds for which each rung holds a message, each four times the one before. */
 const STAYS: readonly number[] = /* @__PURE__ */ [1, 4, 16, 64, 256, 1_024, 4_096, 16_384].map((
   s,
 ) => s * 1_000);
 const LONGEST_STAY = /* @__PURE__ */ STAYS.at(-1)!;
-/** Milliseconds for which a declaration is taken for new. */
+/** Milliseconds after a declaration in which a rung is not declared again. */
 export const RENEWAL = 60_000;
 /**
- * Milliseconds after which RabbitMQ deletes an expiring rung that nobody declared again, with all
- * that is on it. Publishing does not count as use. So it outlasts the longest stay of a message
- * that was published just before a renewal, and by hours. All rungs have the same, so that
- * a ladder is there as a whole or not at all.
+ * Milliseconds after its last declaration at which RabbitMQ deletes an expiring rung, with its
+ * messages. Publishing does not count as use, so this is hours longer than a message may be on any
+ * rung. It is the same for all rungs, so that a ladder exists as a whole or not at all.
  */
 const EXPIRY = 2 * LONGEST_STAY + 10 * RENEWAL;
-/** Time before its eta at which a message is back: time enough to be held for it. */
+/** Milliseconds before its eta by which a message returns, so that a worker can hold it. */
 const MARGIN = 500;
 /** A rung's name, `default.DQ.q64` or `default.DQ.64s`, or that of a note. */
 const RUNG = /\.DQ\.(?:q\d+|quorum|\d+s|ladder)$/;
 const QUORUM = /\.q(?:\d+|uorum)$/;
 const NOTE = /\.DQ\.(?:quorum|ladder)$/;
 
-/** Milliseconds below which there is no rung for a message. */
+/** The shortest delay for which there is a rung, in milliseconds. */
 export const SHORTEST_WAY: number = STAYS[0]! + MARGIN;
 
 /**
- * Kinds of rungs. They have different names, so that both can be there: after an upgrade of RabbitMQ
- * or of this library, and beside a program that runs an older version of it.
+ * Kinds of rungs. Their names differ, so that both can exist: after an upgrade of RabbitMQ or of this
+ * library, and beside programs with an older version of it.
  *
- * - `quorum`: quorum queues that let go of a message only when `queue.DQ` has confirmed it. They stay,
- *   like `queue.DQ`: RabbitMQ 3.10.8 deletes a quorum queue with `x-expires`, and all that is on it,
- *   that long after its first declaration, though it was declared again and published to since.
- * - `expiring`: what RabbitMQ before 3.10 can do. Queues of the same type as `queue.DQ`, deleted some
- *   hours after their last declaration; what leaves a classic one while RabbitMQ stops may be lost.
+ * - `quorum`: quorum queues, which keep a message until `queue.DQ` has confirmed it. They never expire:
+ *   RabbitMQ 3.10.8 deletes a quorum queue with `x-expires`, and its messages, that long after its
+ *   first declaration, even if it was declared again and published to since.
+ * - `expiring`: for RabbitMQ before 3.10. Queues of the same type as `queue.DQ`, deleted hours after
+ *   their last declaration. A message that leaves a classic one while RabbitMQ stops may be lost.
  */
 export type RungKind = "quorum" | "expiring";
 
 /** The kinds, in the order in which they are counted. */
 export const RUNG_KINDS: readonly RungKind[] = ["quorum", "expiring"];
 
-/** The kind that a version of RabbitMQ is given; `[0, 0]` is not known yet. */
+/** The kind of rungs for a version of RabbitMQ; `[0, 0]` is an unknown one. */
 export function rungKindOn(version: readonly [number, number]): RungKind {
   return version[0] === 0 || hasQuorumTtl(version) ? "quorum" : "expiring";
 }
@@ -58,14 +57,14 @@ export function rungKindOn(version: readonly [number, number]): RungKind {
  * @param queueName The queue, or its delay queue.
  * @param left Milliseconds until it is due, {@linkcode SHORTEST_WAY} or more.
  * @param kind Kind of the rungs.
- * @returns The queue to put it on.
+ * @returns The name of the rung.
  */
 export function rungFor(queueName: string, left: number, kind: RungKind): string {
   const stay = STAYS.findLast((one) => one + MARGIN <= left) ?? STAYS[0]!;
   return rungName(queueName, stay, kind);
 }
 
-/** The queue that tells whether there is a ladder of a kind. */
+/** The name of the note of a ladder. */
 export function noteName(queueName: string, kind: RungKind): string {
   return `${delayQueueName(queueName)}.${kind === "quorum" ? "quorum" : "ladder"}`;
 }
@@ -111,7 +110,7 @@ export function rungsOf(
   }]);
 }
 
-/** Arguments of a note. Its message is gone before expiring rungs are, and after all others are empty. */
+/** Arguments of a note. Its message outlives those on the rungs, and expires before the rungs do. */
 export function noteArguments(kind: RungKind, queueType: QueueType): QueueArguments {
   return {
     "x-message-ttl": int(EXPIRY - RENEWAL),
@@ -124,7 +123,7 @@ export function noteArguments(kind: RungKind, queueType: QueueType): QueueArgume
 function quorumArguments(delayQueue: string, queueType: QueueType): QueueArguments {
   return {
     ...deadLettersTo(delayQueue, "quorum"),
-    // Beside a classic queue, on one node as that is: with two members, both nodes would be needed.
+    // A classic queue is on one node, and so are its rungs: two members would need both nodes.
     ...(queueType === "classic" && { "x-quorum-initial-group-size": int(1) }),
   };
 }

@@ -83,7 +83,7 @@ export class LostDeliveries {
     const unheld = (reply as Buffer[]).map((id) => id.toString())
       .filter((id) => !held.has(id));
     this.#candidates = { ids: new Set(unheld), fetches };
-    // A fetch that is still pending may bring what nobody holds yet.
+    // The reply of a fetch that is still pending may contain these messages.
     if (before === undefined || before.fetches.some((one) => fetches.includes(one))) return;
     const lost = unheld.filter((id) => before.ids.has(id));
     if (lost.length === 0) return;

@@ -14,7 +14,7 @@ interface Entries {
   readonly ids: readonly string[];
   /** Null for an id without a text. */
   readonly texts: readonly (Buffer | null)[];
-  /** Entries of those that are suspects, if the queue has any. */
+  /** For each text, the entry of a suspect or null; absent if the queue has no suspects. */
   readonly suspects?: readonly (Buffer | null)[] | null | undefined;
 }
 

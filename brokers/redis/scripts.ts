@@ -46,7 +46,7 @@ export const MAX_JOINED = 1_024;
 /**
  * Reads the time of the server.
  *
- * KEYS: any key of that server.
+ * KEYS: a key of the server that is asked; its value is not read.
  * ARGV: an empty string.
  * Result: milliseconds since the epoch.
  */

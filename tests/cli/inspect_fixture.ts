@@ -1,4 +1,7 @@
-import { type Broker, Message } from "@dq/dramatiq";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Broker, Message, SqliteBroker } from "@dq/dramatiq";
 import type { Console } from "../../cli/console.ts";
 import { COMMAND_LINE } from "../../cli/program.ts";
 import { SUBCOMMANDS } from "../../cli/subcommands.ts";
@@ -107,4 +110,20 @@ export async function bury(
     await consumer.nack([received]);
   }
   return sent;
+}
+
+/** Opens a broker on a new SQLite file, which is removed when it is disposed of. */
+export async function openSqlite(): Promise<{ broker: Broker; url: string } & AsyncDisposable> {
+  const folder = await mkdtemp(join(tmpdir(), "dramatiq-inspect-"));
+  const path = join(folder, "tasks.db");
+  const broker = new SqliteBroker({ path });
+  await broker.connect();
+  return {
+    broker,
+    url: `sqlite://${path}`,
+    async [Symbol.asyncDispose]() {
+      await broker.close();
+      await rm(folder, { recursive: true });
+    },
+  };
 }

@@ -102,7 +102,7 @@ export class ConsumerLoops {
     for (const queueName of this.#unchecked.splice(0)) {
       if (withActors.has(queueName)) continue;
       log.warn(
-        "Consuming {queue}, of which no actor is declared here: its messages are dead-lettered. " +
+        "Consuming {queue}, which has no actor in this program: its messages are dead-lettered. " +
           "If another program works on it, name the queues of this worker",
         { queue: queueName },
       );

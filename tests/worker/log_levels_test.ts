@@ -185,7 +185,7 @@ test("A message that a stopping worker interrupts, to be retried, is no error", 
   assertEquals(textsOf(lines, "info").some((text) => /polite failed: /.test(text)), true);
 });
 
-test("Worker warns of each queue that it consumes and of which no actor is declared, and of no other", async () => {
+test("Worker warns of each queue that it consumes and that has no actor, and of no other", async () => {
   const broker = new StubBroker();
   broker.declareQueue("python");
   actor(() => {}, { broker, actorName: "first", queueName: "ours" });
@@ -198,7 +198,7 @@ test("Worker warns of each queue that it consumes and of which no actor is decla
     await broker.join("ours");
   });
   const warnings = textsOf(lines, "warning");
-  assertEquals(warnings.map((text) => text.split(", of")[0]), [
+  assertEquals(warnings.map((text) => text.split(", which")[0]), [
     "Consuming python",
     "Consuming more",
   ]);

@@ -25,6 +25,9 @@ export function getLogger(...category: string[]): Logger {
   return new CategoryLogger(getLogTapeLogger(["dramatiq", ...category.map(ownName)]));
 }
 
+/** Maximum number of characters of a record that is printed. */
+const MAX_PRINTED = 1_000;
+
 /** Levels whose next record is printed. */
 let toPrint: readonly ("warn" | "error")[] = [];
 
@@ -45,7 +48,8 @@ function printOnce(
   if (!toPrint.includes(level) || getConfig() !== null) return;
   toPrint = toPrint.filter((other) => other !== level);
   const text = message.replace(/\{(\w+)\}/g, (_, name) => String(properties[name]));
-  console.error(`${escapeText(`dramatiq: ${text}`)} (configure LogTape to see further records)`);
+  const line = shorten(escapeText(`dramatiq: ${text}`), MAX_PRINTED);
+  console.error(`${line} (configure LogTape to see further records)`);
 }
 
 /** A logger of LogTape, with the exception for programs that have not configured it. */

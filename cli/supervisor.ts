@@ -31,8 +31,20 @@ const LAST_GRACE = 8_000;
  */
 const SAME_KEYSTROKE = 200;
 
+/** State of a supervisor: "working" from the start on; `since` is when the stop began. */
+type State =
+  | { readonly name: "working" | "reloading" }
+  | { readonly name: "stopping"; readonly since: number; readonly exitCode: number | undefined }
+  | { readonly name: "killing"; readonly since: number; readonly exitCode: number };
+
 /**
- * Starts the worker processes, replaces those that die, and handles signals:
+ * Starts the worker processes, and replaces those that die.
+ *
+ * working ◀─▶ reloading
+ *    └────┬───────┘
+ *         └─(signal, or a slot that gives up)▶ stopping ─(signal)▶ killing
+ *
+ * It ends once it is stopping and no process is running. Signals:
  *
  * SIGTERM, SIGINT ─▶ stop; a second one ─▶ kill
  * SIGHUP, a change of the code ─▶ reload (or stop, if its terminal was closed)
@@ -48,11 +60,9 @@ export class Supervisor implements ChildSlotOwner {
   #forks: ChildSlot[] = [];
   readonly #ended: PromiseWithResolvers<number> = Promise.withResolvers();
   readonly #startedAt: number = performance.now();
+  #state: State = { name: "working" };
+  /** True once the first worker has started to work, which it may also do during a stop. */
   #hasWorked = false;
-  #stoppingSince: number | undefined;
-  #isReloading = false;
-  #isKilling = false;
-  #exitCode: number | undefined;
   /** Reports its health, if anything does. */
   observer: SupervisorObserver | undefined;
 
@@ -80,7 +90,7 @@ export class Supervisor implements ChildSlotOwner {
 
   /** True if it was told to stop. */
   get isStopping(): boolean {
-    return this.#stoppingSince !== undefined;
+    return "since" in this.#state;
   }
 
   /**
@@ -110,20 +120,20 @@ export class Supervisor implements ChildSlotOwner {
    * @param why The reason, for the log.
    */
   async reload(why: string): Promise<void> {
-    if (this.#stoppingSince !== undefined) return;
+    if (this.isStopping) return;
     this.#reopenLog();
     this.log("info", "Reloading: {why}", { why });
     this.observer?.reloading();
     await this.#reload();
-    if (this.#stoppingSince === undefined) this.observer?.working();
+    if (!this.isStopping) this.observer?.working();
   }
 
   async #reload(): Promise<void> {
-    this.#isReloading = true;
+    this.#state = { name: "reloading" };
     const [first, ...others] = this.#workers as [ChildSlot, ...ChildSlot[]];
     const outcome = await first.reload();
     if (outcome === "superseded") return;
-    this.#isReloading = false;
+    if (!this.isStopping) this.#state = { name: "working" };
     if (outcome !== "ready") {
       const isOldThere = first.current !== undefined;
       if (isOldThere) {
@@ -165,14 +175,14 @@ export class Supervisor implements ChildSlotOwner {
     if (slot !== this.#workers[0]) return;
     const isFirstTime = !this.#hasWorked;
     this.#hasWorked = true;
-    if (this.#stoppingSince !== undefined) return;
+    if (this.isStopping) return;
     if (isFirstTime) this.observer?.working();
-    if (isFirstTime || this.#isReloading) this.#startForks(forks);
+    if (isFirstTime || this.#state.name === "reloading") this.#startForks(forks);
   }
 
   /** Stops all if a slot has given up. With `--watch`, waits for a change of the code instead. */
   slotFailed(slot: ChildSlot, reason: string, ending: Ending): void {
-    if (this.#stoppingSince !== undefined) return;
+    if (this.isStopping) return;
     const waits = this.#args.watch !== undefined && slot.role.kind === "worker";
     if (waits) {
       if (slot !== this.#workers[0]) return; // all would log the same
@@ -180,37 +190,37 @@ export class Supervisor implements ChildSlotOwner {
       return this.log("info", "Waiting for a change in {folder}", { folder: this.#args.watch });
     }
     this.#say("fatal", reason);
-    this.#exitCode = ending.code || KILLED;
-    this.#stopAll();
+    this.#stopAll(ending.code || KILLED);
   }
 
   /** Ends the supervisor once all slots are empty. */
   slotEmptied(): void {
+    const state = this.#state;
     const slots = [...this.#workers, ...this.#forks];
-    if (this.#stoppingSince === undefined || slots.some((slot) => slot.isBusy)) return;
+    if (!("since" in state) || slots.some((slot) => slot.isBusy)) return;
     const endedBadly = slots.some((slot) => slot.endedBadly);
     if (this.#hasWorked) {
-      const took = formatDuration(performance.now() - this.#stoppingSince);
+      const took = formatDuration(performance.now() - state.since);
       this.log("info", "Stopped after {took}", { took });
     }
-    this.#ended.resolve(this.#exitCode ?? (endedBadly ? KILLED : OK));
+    this.#ended.resolve(state.exitCode ?? (endedBadly ? KILLED : OK));
   }
 
   #stop(signal: string): void {
-    if (this.#stoppingSince === undefined) {
+    const state = this.#state;
+    if (!("since" in state)) {
       const again = process.stdin.isTTY ? "; once more kills them" : "";
       this.log("info", `Stopping after {signal}: running actors may finish${again}`, { signal });
       return this.#stopAll();
     }
-    if (this.#isKilling || performance.now() - this.#stoppingSince < SAME_KEYSTROKE) return;
-    this.#isKilling = true;
+    if (state.name === "killing" || performance.now() - state.since < SAME_KEYSTROKE) return;
+    this.#state = { name: "killing", since: state.since, exitCode: KILLED };
     this.log("warning", "Killing what is still running after another {signal}", { signal });
-    this.#exitCode = KILLED;
     for (const slot of [...this.#workers, ...this.#forks]) slot.kill();
   }
 
-  #stopAll(): void {
-    this.#stoppingSince = performance.now();
+  #stopAll(exitCode?: number): void {
+    this.#state = { name: "stopping", since: performance.now(), exitCode };
     this.observer?.stopping();
     for (const slot of [...this.#workers, ...this.#forks]) slot.stop();
   }
@@ -248,11 +258,8 @@ export class Supervisor implements ChildSlotOwner {
 
   async #logStatus(): Promise<void> {
     const uptime = formatDuration(performance.now() - this.#startedAt);
-    const state = this.#stoppingSince !== undefined
-      ? "stopping"
-      : this.#isReloading
-      ? "reloading"
-      : "working";
+    const { name } = this.#state;
+    const state = name === "killing" ? "stopping" : name;
     this.log("info", "Status: {state}, up {uptime}", { state, uptime });
     for (const { current, role } of this.#workers) {
       if (current === undefined) {

@@ -148,13 +148,13 @@ export const CLI: readonly Mutant[] = [
     ],
     [
       "a second signal of the same keystroke kills",
-      "if (this.#isKilling || performance.now() - this.#stoppingSince < SAME_KEYSTROKE) return;",
+      'if (state.name === "killing" || performance.now() - state.since < SAME_KEYSTROKE) return;',
       "",
       { tests: SUPERVISOR, filter: "same keystroke" },
     ],
     [
       "a reload starts during a stop",
-      "if (this.#stoppingSince !== undefined) return;\n    this.#reopenLog();",
+      "if (this.isStopping) return;\n    this.#reopenLog();",
       "this.#reopenLog();",
       { filter: "two signals of the same moment" },
     ],

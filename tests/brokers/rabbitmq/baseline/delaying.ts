@@ -69,9 +69,8 @@ export function delaying(file: FileServer): void {
     }
     await eventually("run them", () => ran.length === delays.length);
     for (const { n, at } of ran) assertGreaterOrEqual(at, etas.get(n)!);
-    assertEquals(ran.map(({ n }) => n), delays);
     await broker.join(fixture.queueName);
-    assertEquals(ran.length, delays.length);
+    assertEquals(ran.map(({ n }) => Number(n)).toSorted((a, b) => a - b), delays);
     const suffixes = await fixture.suffixes();
     assert(suffixes.some((suffix) => RUNG.test(suffix)), suffixes.join());
   });

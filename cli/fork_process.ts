@@ -2,7 +2,7 @@ import process from "node:process";
 import type { Arguments } from "./arguments.ts";
 import type { Role } from "./child.ts";
 import { KILLED, OK } from "./exit_codes.ts";
-import { holdLifeline } from "./lifeline.ts";
+import { holdLifeline, tellWarning } from "./lifeline.ts";
 import { loadFunction, loadModules } from "./load_modules.ts";
 import { configureLogging } from "./logging.ts";
 import { UsageError } from "./usage_error.ts";
@@ -37,10 +37,10 @@ export async function runForkProcess(
     },
     crash: () => process.exit(KILLED),
   });
-  const { broker } = await loadModules(args.modules);
+  const { broker } = await loadModules(args.modules, tellWarning);
   if (!args.skipLogging) await configureLogging(args.verbose);
   const fork = typeof role.function === "string"
-    ? await loadFunction(role.function)
+    ? await loadFunction(role.function, tellWarning)
     : forksOf(broker)[role.function];
   if (fork === undefined) throw new UsageError(`Cannot run fork ${role.function}: it is gone`);
   const name = typeof role.function === "string" ? role.function : fork.name || "of a middleware";

@@ -14,6 +14,22 @@ export interface LifelineListener {
 }
 
 /**
+ * Sends a warning to the log of the supervisor: LogTape is configured after the modules are imported.
+ *
+ * @param text The warning.
+ */
+export function tellWarning(text: string): void {
+  tell({
+    type: "log",
+    time: Date.now(),
+    level: "warning",
+    logger: "dramatiq.process",
+    text,
+    properties: {},
+  });
+}
+
+/**
  * Connects a child process to its supervisor. The supervisor sends signals; when it ends, the
  * standard input of the child ends. SIGINT (Ctrl-C) and SIGHUP (a closed terminal) are ignored:
  * they reach the whole process group, and the supervisor handles them.

@@ -6,11 +6,22 @@ import { Broker } from "../core/broker.ts";
 import { getBroker, hasBroker } from "../core/global_broker.ts";
 import { isBundled } from "../platform/bundle.ts";
 import { resolvePackage } from "../platform/runtime.ts";
+import { remindUntilEnded } from "../platform/slow_start.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { COMMAND_NAMES } from "./command_names.ts";
 import { whyNotImported } from "./import_errors.ts";
+import { writeAll } from "./output.ts";
 import { similarFile, similarName } from "./similar_file.ts";
 import { UsageError } from "./usage_error.ts";
+
+/** Receives a warning, as a sentence. */
+export type Warn = (text: string) => void;
+
+const STANDARD_ERROR = 2;
+
+function printWarning(text: string): void {
+  writeAll(STANDARD_ERROR, `${text}\n`);
+}
 
 /** Result of importing the modules. */
 export interface Loaded {
@@ -28,11 +39,15 @@ export interface Loaded {
  * @param specifiers Paths relative to the working directory, URLs, or package names. The first may
  *   name an export: the broker, `actors.ts:broker`, or a function that sets one up,
  *   `actors.ts:setup`. Empty if the program itself declares its actors.
+ * @param warn Called when one has not been imported after a while. @default Prints it.
  * @returns The exported broker, or the one that the function returns; otherwise the global one.
  * @throws {UsageError} If a module cannot be imported, or the export is not a broker.
  * @throws {BrokerConnectionError} If a module, or the function, throws it.
  */
-export async function loadModules(specifiers: readonly string[]): Promise<Loaded> {
+export async function loadModules(
+  specifiers: readonly string[],
+  warn: Warn = printWarning,
+): Promise<Loaded> {
   if (specifiers.length === 0) {
     return { broker: globalBroker(["this program"]), urls: [], brokerExport: undefined };
   }
@@ -41,15 +56,15 @@ export async function loadModules(specifiers: readonly string[]): Promise<Loaded
     ...[string, string | undefined][],
   ];
   const urls = [toUrl(first)];
-  const module = await load(first, urls[0]!);
+  const module = await load(first, urls[0]!, warn);
   for (const [other] of others) {
     const url = toUrl(other);
     urls.push(url);
-    await load(other, url);
+    await load(other, url, warn);
   }
   const broker = brokerExport === undefined
     ? globalBroker(specifiers)
-    : await exportedBroker(first, module, brokerExport);
+    : await exportedBroker(first, module, brokerExport, warn);
   return { broker, urls, brokerExport };
 }
 
@@ -57,15 +72,19 @@ export async function loadModules(specifiers: readonly string[]): Promise<Loaded
  * Imports a function by its module and name.
  *
  * @param specifier `module:function`.
+ * @param warn Called when the module has not been imported after a while.
  * @returns The function.
  * @throws {UsageError} If the module cannot be imported, or does not export the function.
  */
-export async function loadFunction(specifier: string): Promise<(signal: AbortSignal) => unknown> {
+export async function loadFunction(
+  specifier: string,
+  warn: Warn,
+): Promise<(signal: AbortSignal) => unknown> {
   const [path, name] = splitExport(specifier);
   if (name === undefined) {
     throw new UsageError(`Cannot run ${specifier}: it must be of the form module:function`);
   }
-  const value = exported(await load(path, toUrl(path)), name);
+  const value = exported(await load(path, toUrl(path), warn), name);
   if (typeof value === "function") return value as (signal: AbortSignal) => unknown;
   throw new UsageError(`Cannot run ${name} of ${path}: ${whatItIs(value, "not a function")}`);
 }
@@ -104,7 +123,11 @@ function notFound(specifier: string, what: string, cause?: unknown): UsageError 
   return new UsageError(`Cannot import ${specifier}: there is no such ${what}${advice}`, { cause });
 }
 
-async function load(specifier: string, url: string): Promise<Record<string, unknown>> {
+async function load(
+  specifier: string,
+  url: string,
+  warn: Warn,
+): Promise<Record<string, unknown>> {
   // The import would never resolve: this module is still being evaluated until `runWorker` returns.
   if (url === pathToFileURL(process.argv[1] ?? "").href) {
     throw new UsageError(
@@ -112,6 +135,12 @@ async function load(specifier: string, url: string): Promise<Record<string, unkn
         "module of their own",
     );
   }
+  const end = remindUntilEnded((seconds) =>
+    warn(
+      `Still importing ${specifier} after ${seconds} s: its top-level await, or that of a module ` +
+        "it imports, has not ended",
+    )
+  );
   try {
     return await import(url);
   } catch (error) {
@@ -120,6 +149,8 @@ async function load(specifier: string, url: string): Promise<Record<string, unkn
     throw isUnknown
       ? notFound(specifier, "file or package", error)
       : whyNotImported(specifier, error);
+  } finally {
+    end();
   }
 }
 
@@ -127,17 +158,23 @@ async function exportedBroker(
   path: string,
   module: Record<string, unknown>,
   name: string,
+  warn: Warn,
 ): Promise<Broker> {
   const value = exported(module, name);
   if (value instanceof Broker) return value;
   if (typeof value !== "function" || "fn" in value) { // an actor is a function, too
     throw new UsageError(`Cannot use ${name} of ${path}: ${whatItIs(value, "not a broker")}`);
   }
+  const end = remindUntilEnded((seconds) =>
+    warn(`Still calling ${name} of ${path} after ${seconds} s: its promise has not settled`)
+  );
   try {
     const broker = await value();
     return broker instanceof Broker ? broker : globalBroker([path]);
   } catch (error) {
     throw whyNotImported(`${path}:${name}`, error);
+  } finally {
+    end();
   }
 }
 

@@ -6,7 +6,7 @@ import type { Arguments } from "./arguments.ts";
 import { BrokerConnectionError, DramatiqError, MiddlewareError } from "../core/errors.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { KILLED, OK, REPLACE_ME } from "./exit_codes.ts";
-import { holdLifeline } from "./lifeline.ts";
+import { holdLifeline, tellWarning } from "./lifeline.ts";
 import { type Loaded, loadModules } from "./load_modules.ts";
 import type { LogLevel } from "./log_line.ts";
 import { configureLogging } from "./logging.ts";
@@ -52,7 +52,7 @@ export async function runWorkerProcess(args: Arguments): Promise<number> {
     tell({ type: "retiring", reason, level });
     ended.resolve({ code: REPLACE_ME });
   };
-  const loaded = await loadModules(args.modules);
+  const loaded = await loadModules(args.modules, tellWarning);
   const { broker } = loaded;
   if (!args.skipLogging) await configureLogging(args.verbose);
   checkQueues(broker, args.queues);
@@ -63,8 +63,14 @@ export async function runWorkerProcess(args: Arguments): Promise<number> {
   }
   const worker = makeWorker(loaded, args);
   stats = new WorkerStats(worker);
-  await start(worker);
-  tell({ type: "ready", text: describeWork(broker, args), forks: forksOf(broker).length });
+  // A module may never be imported in the threads: then `stop` ends the start.
+  const mustStop = await Promise.race([
+    start(worker).then(() => false),
+    ended.promise.then(() => true),
+  ]);
+  if (!mustStop) {
+    tell({ type: "ready", text: describeWork(broker, args), forks: forksOf(broker).length });
+  }
   worker.retired.then((reason) => retire(reason));
 
   const { code, timeout } = await ended.promise;

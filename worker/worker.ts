@@ -253,6 +253,7 @@ export class Worker implements AsyncDisposable {
       throw error;
     }
     await this.broker.emit("afterWorkerBoot", this);
+    if (this.#stopping !== undefined) return; // `stop` was called meanwhile
     this.#state = "running";
     this.#resize();
     this.#dispatcher.open();
@@ -262,6 +263,7 @@ export class Worker implements AsyncDisposable {
   async #stop(): Promise<void> {
     // If the start failed, the caller of `start` gets the error.
     if (this.#state === "starting") {
+      this.executor.cancelStart?.(); // a module may never be imported
       await Promise.race([this.#started, this.#deadline.passed]).catch(() => {});
     }
     if (this.#state === "stopped" || this.#state === "new") return void (this.#state = "stopped");

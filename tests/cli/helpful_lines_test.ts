@@ -152,6 +152,28 @@ test("The error of a module that throws has its stack, without frames of the run
   assert(!/node:internal|ext:/.test(message), message);
 });
 
+/** Warnings come after 20 ms instead of ten seconds, once this module is imported. */
+const IMPATIENT = `const { setTimeout: original } = globalThis;
+globalThis.setTimeout = (callback, ms, ...args) =>
+  original(callback, ms === 10_000 || ms === 300_000 ? 20 : ms, ...args);
+`;
+const HANGS = `import { isMainThread } from "node:worker_threads";
+import process from "node:process";
+${actors}if (isMainThread === (process.env.HANGS === "process")) await new Promise(() => {});
+`;
+
+test("A module whose top-level await does not end is named, and SIGTERM ends the worker at once", async () => {
+  await using fixture = await Fixture.open({ "impatient.ts": IMPATIENT, "hangs.ts": HANGS });
+  const cases = { process: "Still importing", thread: "Still starting a thread after" };
+  await inLanes(Object.entries(cases), async ([where, text]) => {
+    const args = ["impatient.ts", "hangs.ts", "-t", where === "thread" ? "1" : "0"];
+    const program = fixture.start(args, { env: { HANGS: where } });
+    await program.printed(new RegExp(`${text}.*hangs\\.ts.*top-level await.*has not ended`));
+    assertEquals(await program.stop(), 0, program.output);
+    assert(!/Working on|Cannot/.test(program.output), program.output);
+  });
+});
+
 test("A broker that cannot be reached is reported in one line, with exit code 3", async () => {
   const port = await freePort();
   const brokers = {

@@ -7,11 +7,18 @@ const SHORT = 20;
  * @param ms Duration of the timers in milliseconds; all others stay as they are.
  * @param run The test.
  */
-export async function withShortTimers(ms: number, run: () => Promise<void>): Promise<void> {
+export async function withShortTimers(
+  ms: number | readonly number[],
+  run: () => Promise<void>,
+): Promise<void> {
+  const durations = [ms].flat();
   const { setTimeout: original } = globalThis;
-  globalThis.setTimeout =
-    ((callback: () => void, delay?: number, ...args: []) =>
-      original(callback, delay === ms ? SHORT : delay, ...args)) as typeof setTimeout;
+  globalThis.setTimeout = ((callback: () => void, delay?: number, ...args: []) =>
+    original(
+      callback,
+      durations.includes(delay ?? 0) ? SHORT : delay,
+      ...args,
+    )) as typeof setTimeout;
   try {
     await run();
   } finally {

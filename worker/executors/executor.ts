@@ -46,6 +46,12 @@ export interface Executor {
   /** Starts its realms, and calls `afterWorkerThreadBoot` in each. */
   start(broker: Broker): void | Promise<void>;
 
+  /**
+   * Has a `start` that waits for its realms resolve now: the worker is being stopped, and `stop`
+   * follows. An executor without this method is waited for.
+   */
+  cancelStart?(): void;
+
   /** Runs an actor. Never throws: errors go to `run.fail`. */
   run(run: Run): void;
 

@@ -58,6 +58,8 @@ export class Realm {
   #unsent: (number | Encoded | MessageDict)[] = [];
   #state: "booting" | "ready" | "stopping" | "over" = "booting";
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** What it is waiting for while it starts, for the log. */
+  bootStep: string | undefined;
 
   /**
    * Starts a realm.
@@ -208,6 +210,8 @@ export class Realm {
       if (run !== undefined && run !== ABANDONED) this.#owner.heard(run);
     } else if ("log" in message) {
       writeLog(message.log);
+    } else if ("booting" in message) {
+      this.bootStep = message.booting;
     } else if ("ready" in message) {
       this.#state = "ready";
       this.#owner.ready(this, message.ready);

@@ -42,6 +42,11 @@ export abstract class RealmExecutor implements Executor {
     return this.#pool.start(broker);
   }
 
+  /** Has a `start` that waits for threads or processes resolve; `stop` follows. */
+  cancelStart(): void {
+    this.#pool.cancelStart();
+  }
+
   /** Runs the actor in the thread or process with the fewest runs. */
   run(run: Run): void {
     this.#pool.run(run);

@@ -2,6 +2,7 @@ import type { ErrorClass } from "../../core/actor_options.ts";
 import { DramatiqError } from "../../core/errors.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
+import { BootWatch } from "./boot_watch.ts";
 import { Realm, type RealmOwner } from "./realm.ts";
 import { leastLogLevel } from "./realm_log.ts";
 import { toSpecifier } from "./realm_modules.ts";
@@ -55,6 +56,7 @@ export class RealmLifecycle {
   readonly #retiring: Set<Realm> = new Set();
   /** Realms that `start` waits for. */
   readonly #boots: Map<Realm, PromiseWithResolvers<readonly string[]>> = new Map();
+  readonly #bootWatch: BootWatch;
   #refusals = 0;
   #backoff: ReturnType<typeof setTimeout> | undefined;
   #isStopping = false;
@@ -81,6 +83,7 @@ export class RealmLifecycle {
     }
     this.#settings = { modules: specifiers, brokerExport, concurrency, kind: kind.name };
     this.kind = kind;
+    this.#bootWatch = new BootWatch(kind.name);
     this.concurrency = concurrency;
     this.#count = count;
     this.#errorClasses = errorClasses;
@@ -132,6 +135,7 @@ export class RealmLifecycle {
     const boots = Array.from(this.#boots.values(), ({ promise }) => promise);
     try {
       const [names] = await Promise.all(boots);
+      if (this.#isStopping) return;
       const missing = [...actorNames].filter((name) => !names!.includes(name));
       if (missing.length === 0) return;
       const declared = this.runsProgram
@@ -144,6 +148,12 @@ export class RealmLifecycle {
       await this.stop();
       throw error;
     }
+  }
+
+  /** Ends a `start` that waits for realms; `stop` follows. */
+  cancelStart(): void {
+    this.#isStopping = true;
+    for (const { resolve } of this.#boots.values()) resolve([]);
   }
 
   /** Starts as many realms as are missing. */
@@ -164,12 +174,14 @@ export class RealmLifecycle {
       ready: (realm, actorNames) => this.#ready(realm, actorNames),
       refused: (realm, error) => this.#refused(realm, error),
     };
-    return new Realm(
+    const realm = new Realm(
       owner,
       concurrency,
       this.#errorClasses,
       (listener) => this.kind.open(settings, listener),
     );
+    this.#bootWatch.begin(realm);
+    return realm;
   }
 
   /**
@@ -220,6 +232,7 @@ export class RealmLifecycle {
   async stop(): Promise<void> {
     this.#isStopping = true;
     clearTimeout(this.#backoff);
+    this.#bootWatch.stop();
     const answers = await Promise.all(this.all.map((realm) => realm.stop()));
     this.#realms = [];
     this.#retiring.clear();
@@ -228,6 +241,7 @@ export class RealmLifecycle {
 
   #ready(realm: Realm, actorNames: readonly string[]): void {
     this.#refusals = 0;
+    this.#bootWatch.end(realm);
     this.#boots.get(realm)?.resolve(actorNames);
     this.#boots.delete(realm);
     this.#owner.roomMade();
@@ -236,6 +250,7 @@ export class RealmLifecycle {
   #refused(realm: Realm, error: unknown): void {
     const reason = `Cannot start a ${this.kind.name}: ${errorMessage(error)}`;
     const failure = new DramatiqError(reason, { cause: error });
+    this.#bootWatch.end(realm);
     const boot = this.#boots.get(realm);
     this.#boots.delete(realm);
     this.remove(realm);

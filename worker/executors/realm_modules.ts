@@ -50,12 +50,17 @@ export function toSpecifier(module: unknown): string {
  * Imports the modules of the user.
  *
  * @param settings Which, and where the broker is.
+ * @param step Called with what is waited for next, for the log.
  * @returns The broker that their actors are declared on.
  * @throws {DramatiqError} If one does not import, or the broker is not there.
  */
-export async function importBroker({ modules, brokerExport }: RealmSettings): Promise<Broker> {
+export async function importBroker(
+  { modules, brokerExport }: RealmSettings,
+  step: (reason: string) => void,
+): Promise<Broker> {
   const namespaces: Record<string, unknown>[] = [];
   for (const module of modules) {
+    step(`the top-level await of ${module}, or of a module it imports, has not ended`);
     try {
       namespaces.push(await import(module));
     } catch (error) {
@@ -67,7 +72,10 @@ export async function importBroker({ modules, brokerExport }: RealmSettings): Pr
     (value, name) => (value as Record<string, unknown> | null | undefined)?.[name],
     namespaces[0],
   );
-  if (typeof found === "function") found = await found() ?? getBroker();
+  if (typeof found === "function") {
+    step(`${brokerExport} of ${modules[0]} has not returned`);
+    found = await found() ?? getBroker();
+  }
   if (found instanceof Broker) return found;
   throw new DramatiqError(
     `Cannot use ${brokerExport} of ${modules[0]}: it is ${

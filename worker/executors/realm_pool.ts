@@ -112,6 +112,11 @@ export class RealmPool implements Executor {
     await this.#lifecycle.start(broker.actors.keys());
   }
 
+  /** Ends a `start` that waits for realms; `stop` follows. */
+  cancelStart(): void {
+    this.#lifecycle.cancelStart();
+  }
+
   /** Hands a run to the realm with the fewest runs. */
   run(run: Run): void {
     if (run.isSuspect === true) {

@@ -46,6 +46,8 @@ export const Ending = {
 
 /** Message from a realm. */
 export type FromRealm =
+  /** What it is waiting for while it starts, for the log. */
+  | { readonly booting: string }
   /** The names of its actors. */
   | { readonly ready: readonly string[] }
   | { readonly refused: ThrownOnWire }

@@ -75,10 +75,11 @@ export class RealmServer {
     onExit((how) => this.#crash(how));
     onUncaught((error) => this.#crash("an error was not caught", error));
     try {
-      const broker = await importBroker(this.#settings);
+      const broker = await importBroker(this.#settings, (booting) => this.#post({ booting }));
       await sendLogTo((log) => this.#post({ log }), this.#settings.logLevel);
       if (broker.isInMemory) broker.addMiddleware(refuseToSend(this.#settings.kind));
       this.#broker = broker;
+      this.#post({ booting: "its afterWorkerThreadBoot hooks have not ended" });
       await this.#executor.start(broker);
       this.#post({ ready: [...broker.actors.keys()] });
     } catch (error) {

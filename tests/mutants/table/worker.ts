@@ -197,8 +197,14 @@ export const WORKER: readonly Mutant[] = [
     ],
     [
       "messages run before afterWorkerBoot has ended",
-      'await this.broker.emit("afterWorkerBoot", this);\n    this.#state = "running";\n    this.#resize();\n    this.#dispatcher.open();',
-      'this.#dispatcher.open();\n    await this.broker.emit("afterWorkerBoot", this);\n    this.#state = "running";',
+      'await this.broker.emit("afterWorkerBoot", this);',
+      'this.#dispatcher.open();\n    await this.broker.emit("afterWorkerBoot", this);',
+    ],
+    [
+      "a stop waits for threads that never start",
+      "this.executor.cancelStart?.();",
+      "",
+      { tests: "tests/worker/executors/realms_test.ts", filter: "top-level" },
     ],
     [
       "what a failed start began is left running",

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -22,12 +23,15 @@ import {
 } from "@dq/dramatiq";
 import { runtime } from "../../../platform/runtime.ts";
 import { until } from "../../support/servers/until.ts";
-import { linesOf, textOf } from "../../support/log.ts";
+import { linesOf, textOf, withLog } from "../../support/log.ts";
+import { withShortTimers } from "../../support/short_timers.ts";
 import { test } from "../../support/test.ts";
 import { declareActors } from "./actors.ts";
 import { ACTORS, Fixture } from "./fixture.ts";
 
 const realm = { modules: [ACTORS], brokerExport: "broker" };
+/** Milliseconds until a realm that has not started is logged, and between later lines. */
+const REMINDERS = [10_000, 300_000];
 const EXECUTORS = {
   ThreadExecutor: (options: object = {}) =>
     new ThreadExecutor({ ...realm, threads: 1, ...options }),
@@ -75,6 +79,31 @@ for (const [name, make] of Object.entries(EXECUTORS)) {
     actor(() => {}, { broker, actorName: "onlyHere" });
     const worker = new Worker(broker, { executor: make() });
     await assertRejects(() => worker.start(), TypeError, "Cannot run onlyHere in a ");
+  });
+
+  test(`${name} names the module whose top-level await does not end, until it is stopped`, async () => {
+    const hangs = `data:text/javascript,await new Promise(() => {});`;
+    await using worker = new Worker(declareActors(new StubBroker()), {
+      executor: make({ modules: [ACTORS, hangs] }),
+    });
+    await withShortTimers(
+      REMINDERS,
+      () =>
+        withLog({ category: ["dramatiq", "worker"], lowestLevel: "warning" }, async (lines) => {
+          const starting = worker.start();
+          const isNamed = () => lines.some((line) => textOf(line).includes(hangs));
+          await until(() => Promise.resolve(isNamed()), {
+            what: `see ${hangs} named`,
+            timeout: 60_000,
+          });
+          await Promise.all([starting, worker.stop()]);
+          assertMatch(
+            textOf(lines.at(-1)!),
+            /^Still starting a (?:thread|process) after \d+ s: the top-level await of data:.* has not ended$/,
+          );
+        }),
+    );
+    assertEquals(worker.state, "stopped");
   });
 
   test(`${name} keeps actors from what cannot work where they run`, async () => {

@@ -219,10 +219,10 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     { ttl, withTraceback = false }: FailureOptions,
   ): Promise<void> {
     try {
-      await this.#store(message, toStoredFailure(exception, withTraceback), ttl);
+      await this.#store(message, toStoredFailure(exception, { withTraceback }), ttl);
     } catch (error) {
       if (error instanceof BrokerConnectionError) throw error;
-      await this.#store(message, toStoredFailure(exception, false, SHORT_TEXT), ttl);
+      await this.#store(message, toStoredFailure(exception, { maxLength: SHORT_TEXT }), ttl);
     }
   }
 

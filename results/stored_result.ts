@@ -32,13 +32,11 @@ const UNKNOWN = { type: "Exception", msg: "unknown" };
  * Makes the stored form of a failure.
  *
  * @param exception The error of the actor; `undefined` if it is unknown.
- * @param withTraceback True to include its stack.
- * @param maxLength Maximum of characters of its text.
+ * @param options Whether to include its stack, and the maximum of characters of its text.
  */
 export function toStoredFailure(
   exception: unknown,
-  withTraceback: boolean,
-  maxLength = Infinity,
+  { withTraceback = false, maxLength = Infinity }: { withTraceback?: boolean; maxLength?: number },
 ): StoredFailure {
   if (exception === undefined) return { __t: MARK, exn: UNKNOWN };
   const text = errorMessage(exception);

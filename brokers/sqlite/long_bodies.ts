@@ -70,7 +70,7 @@ export class LongBodies {
       const row = this.#connection.statement(SELECT_BODY).get(id) as { body: Encoded } | undefined;
       return row?.body;
     } catch (error) {
-      this.#owner.fail(this.#connection.translate(error, false));
+      this.#owner.fail(this.#connection.translate(error));
       return undefined;
     }
   }

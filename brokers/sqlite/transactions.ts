@@ -81,14 +81,14 @@ export class Transactions {
     const { connection, queues } = this.#session;
     const sent: Stored[] = [];
     let thrown: { readonly error: unknown } | undefined;
-    const result = await connection.writer.transact(() => {
+    const result = await connection.writer.transactAlone(() => {
       try {
         return this.#call(run, sent);
       } catch (error) {
         thrown = { error };
         throw error;
       }
-    }, true).catch((error) => {
+    }).catch((error) => {
       queues.forget();
       throw thrown === undefined ? error : thrown.error; // an error of the function, unchanged
     });
@@ -145,7 +145,7 @@ export class Transactions {
     } catch (error) {
       database.exec(`rollback to ${SAVEPOINT}`);
       database.exec(`release ${SAVEPOINT}`);
-      throw this.#session.connection.translate(error, false);
+      throw this.#session.connection.translate(error);
     }
     this.#session.connection.notifier.notifyAfter(() => isInTransaction(database));
     for (const [message, delay] of stored) void this.#broker.emit("afterEnqueue", message, delay);

@@ -137,15 +137,20 @@ export class SqliteConnection {
         return statements();
       } catch (error) {
         const isOver = performance.now() - begun >= this.lockTimeout;
-        if (faultOf(error) !== "busy" || isOver) throw this.translate(error, false);
+        if (faultOf(error) !== "busy" || isOver) throw this.translate(error);
       }
       await shortPause(attempt);
     }
   }
 
-  /** Translates an error of SQLite. */
-  translate(error: unknown, isCommit: boolean): unknown {
-    return toConnectionError(error, this.path, isCommit ? "unknown" : "none");
+  /** Translates an error of opening or of a statement, which had no effect. */
+  translate(error: unknown): unknown {
+    return toConnectionError(error, this.path, "none");
+  }
+
+  /** Translates an error of a commit, which may have taken effect. */
+  translateCommitError(error: unknown): unknown {
+    return toConnectionError(error, this.path, "unknown");
   }
 
   /** Checks, once a second at most, that the file was not replaced. Throws if it was. */
@@ -214,7 +219,7 @@ export class SqliteConnection {
         const isOver = performance.now() - begun >= this.lockTimeout;
         if (faultOf(error) !== "busy" || isOver) {
           this.#unavailableSince ??= performance.now();
-          throw this.translate(asFailure(error, this.path), false);
+          throw this.translate(asFailure(error, this.path));
         }
       }
       await shortPause(attempt);

@@ -31,8 +31,10 @@ export interface WriterOwner {
   open(): Promise<void>;
   /** Called before each transaction. Throws if the database was lost. */
   check(): void;
-  /** Translates an error. */
-  translate(error: unknown, isCommit: boolean): unknown;
+  /** Translates an error of a statement. */
+  translate(error: unknown): unknown;
+  /** Translates an error of a commit, which may have taken effect. */
+  translateCommitError(error: unknown): unknown;
 }
 
 /** Milliseconds after which a transaction is committed, so as not to block the event loop. */
@@ -85,13 +87,26 @@ export class Writer {
   }
 
   /**
-   * Runs statements in a transaction.
+   * Runs statements in a transaction, which other jobs may share.
    *
    * @param statements Runs the statements.
-   * @param isAlone True if they need a transaction of their own.
    * @returns The result of the function, after the commit.
    */
-  transact<T>(statements: () => T, isAlone = false): Promise<T> {
+  transact<T>(statements: () => T): Promise<T> {
+    return this.#transact(statements, { isAlone: false });
+  }
+
+  /**
+   * Runs statements in a transaction of their own.
+   *
+   * @param statements Runs the statements.
+   * @returns The result of the function, after the commit.
+   */
+  transactAlone<T>(statements: () => T): Promise<T> {
+    return this.#transact(statements, { isAlone: true });
+  }
+
+  #transact<T>(statements: () => T, { isAlone }: { isAlone: boolean }): Promise<T> {
     return new Promise((resolve, reject) => {
       let result: T;
       this.add({
@@ -156,7 +171,9 @@ export class Writer {
         this.#head = 0;
         return this.#notBegun(error);
       }
-      const reason = this.#owner.translate(error, isCommit);
+      const reason = isCommit
+        ? this.#owner.translateCommitError(error)
+        : this.#owner.translate(error);
       this.#outage.failed(reason);
       for (const job of ran) job.failed(reason);
       return;
@@ -188,7 +205,7 @@ export class Writer {
 
   #notBegun(error: unknown): void {
     if (faultOf(error) !== "busy") {
-      const reason = this.#owner.translate(error, false);
+      const reason = this.#owner.translate(error);
       this.#outage.failed(reason);
       return this.#failAll(reason);
     }
@@ -198,7 +215,7 @@ export class Writer {
     if (now - this.#busySince >= this.#owner.lockTimeout) {
       this.#busySince = undefined;
       this.#attempts = 0;
-      return this.#failAll(this.#owner.translate(error, false));
+      return this.#failAll(this.#owner.translate(error));
     }
     const pause = 1 + Math.random() * Math.min(MAX_PAUSE, 2 ** this.#attempts++);
     this.#isScheduled = true;

@@ -37,6 +37,7 @@ class Fixture {
         open: () => Promise.resolve(),
         check: () => {},
         translate: (error) => error,
+        translateCommitError: (error) => error,
         statement: (sql) => {
           const statement = this.database.prepare(sql);
           if (sql === "begin immediate") return { ...NONE, run: () => (begin(), statement.run()) };
@@ -52,11 +53,11 @@ class Fixture {
   }
 
   /** Inserts a number in a job, and notes what becomes of it. */
-  insert(n: number, isAlone = false): Promise<void> {
-    return this.writer.transact(() => {
+  insert(n: number, transact: "transact" | "transactAlone" = "transact"): Promise<void> {
+    return this.writer[transact](() => {
       this.noted.push(`${n}`);
       this.database.prepare("insert into numbers values(?)").run(n);
-    }, isAlone);
+    });
   }
 
   get numbers(): unknown[] {
@@ -77,7 +78,7 @@ test("Writer runs jobs of one turn in one transaction, and a heartbeat before th
 
 test("Writer gives a job a transaction of its own when it asks for one", async () => {
   const fixture = new Fixture();
-  await Promise.all([fixture.insert(1), fixture.insert(2, true), fixture.insert(3)]);
+  await Promise.all([fixture.insert(1), fixture.insert(2, "transactAlone"), fixture.insert(3)]);
   assertEquals(
     fixture.noted,
     ["begin", "1", "commit", "begin", "2", "commit", "begin", "3", "commit"],

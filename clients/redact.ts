@@ -116,7 +116,7 @@ function copy(error: unknown, clean: (text: string) => string, depth: number): E
     : { cause: copy(cause, clean, depth + 1) };
   const Class = error instanceof TypeError ? TypeError : Error;
   const safe = new Class(clean(message), options);
-  const define = (key: string, value: unknown, enumerable = false) =>
+  const define = (key: string, value: unknown, { enumerable = false } = {}) =>
     Object.defineProperty(safe, key, { value, enumerable, configurable: true, writable: true });
   if (safe.name !== name) define("name", name);
   if (typeof stack === "string") define("stack", clean(stack));
@@ -125,8 +125,8 @@ function copy(error: unknown, clean: (text: string) => string, depth: number): E
   }
   for (const key of KEPT) {
     const value = (error as unknown as Record<string, unknown>)[key];
-    if (typeof value === "string") define(key, clean(value), true);
-    if (typeof value === "number") define(key, value, true);
+    if (typeof value === "string") define(key, clean(value), { enumerable: true });
+    if (typeof value === "number") define(key, value, { enumerable: true });
   }
   return safe;
 }

@@ -30,20 +30,30 @@ export async function toText(content: Content): Promise<string> {
   return `${await html`${content}`}`.trim();
 }
 
+/** Makes a page; returns `undefined` if it does not exist. */
+type MakePage = (context: Context) => Promise<Page | undefined>;
+
+/**
+ * Responds with a page that needs the broker: with an error while that is unavailable.
+ *
+ * @param context The request.
+ * @param page Makes the page.
+ */
+export async function renderBrokerPage(context: Context, page: MakePage): Promise<Response> {
+  const { outage } = context.reading;
+  if (outage !== undefined) return await unavailable(context, outage.reason);
+  return await renderPage(context, page);
+}
+
 /**
  * Responds with a page.
  *
  * @param context The request.
- * @param page Makes the page; returns `undefined` if it does not exist.
- * @param readsBroker True if making the page needs the broker.
+ * @param page Makes the page.
  */
-export async function renderPage(
-  context: Context,
-  page: (context: Context) => Promise<Page | undefined>,
-  readsBroker: boolean,
-): Promise<Response> {
+export async function renderPage(context: Context, page: MakePage): Promise<Response> {
   const { outage } = context.reading;
-  if (outage !== undefined && (readsBroker || wantsJson(context.request))) {
+  if (outage !== undefined && wantsJson(context.request)) {
     return await unavailable(context, outage.reason);
   }
   try {

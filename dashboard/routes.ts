@@ -19,7 +19,7 @@ import { messagesPage } from "./pages/messages.ts";
 import { newOperationPage, operationPage, operationsPage } from "./pages/operations.ts";
 import { schedulesPage } from "./pages/schedules.ts";
 import { choose, cookieOf } from "./preferences.ts";
-import { renderError, renderPage, renderResult } from "./respond.ts";
+import { renderBrokerPage, renderError, renderPage, renderResult } from "./respond.ts";
 import { stateOfName } from "./states.ts";
 import { errorMessage } from "../platform/thrown.ts";
 
@@ -45,11 +45,16 @@ function paramsOf(http: Http): (name: string) => string {
   return (name) => fromSegment(http.req.param(name) ?? "");
 }
 
-function get(page: PageOf, readsBroker: boolean): (http: Http) => Promise<Response> {
-  return (http) => {
-    const { context } = http.env;
-    return renderPage(context, async (context) => await page(context, paramsOf(http)), readsBroker);
-  };
+/** Handles a request for a page that is also shown while the broker is unavailable. */
+function get(page: PageOf): (http: Http) => Promise<Response> {
+  return (http) =>
+    renderPage(http.env.context, async (context) => await page(context, paramsOf(http)));
+}
+
+/** Handles a request for a page that reads the broker. */
+function getFromBroker(page: PageOf): (http: Http) => Promise<Response> {
+  return (http) =>
+    renderBrokerPage(http.env.context, async (context) => await page(context, paramsOf(http)));
 }
 
 function post(action: ActionOf): (http: Http) => Promise<Response> {
@@ -81,40 +86,40 @@ export function routes(pathOf: (request: Request) => string): Hono<Bindings> {
 }
 
 function addPages(app: Hono<Bindings>): void {
-  app.get("/", get(queuesPage, false));
-  app.get("/queues", get(queuesPage, false));
-  app.get("/running", get((context) => runningPage(context), false));
-  app.get("/workers", get(workersPage, false));
-  app.get("/dead", get(deadPage, true));
-  app.get("/schedules", get(schedulesPage, true));
-  app.get("/operations", get(operationsPage, false));
-  app.get("/operations/new", get(newOperationPage, true));
+  app.get("/", get(queuesPage));
+  app.get("/queues", get(queuesPage));
+  app.get("/running", get((context) => runningPage(context)));
+  app.get("/workers", get(workersPage));
+  app.get("/dead", getFromBroker(deadPage));
+  app.get("/schedules", getFromBroker(schedulesPage));
+  app.get("/operations", get(operationsPage));
+  app.get("/operations/new", getFromBroker(newOperationPage));
   app.get(
     "/operations/:id",
-    get((context, param) => operationPage(context, Number(param("id"))), false),
+    get((context, param) => operationPage(context, Number(param("id")))),
   );
-  app.get("/find", get(findPage, true));
+  app.get("/find", getFromBroker(findPage));
   app.get(
     "/queues/:queue/cancel",
-    get((context, param) => cancelPage(context, param("queue")), false),
+    get((context, param) => cancelPage(context, param("queue"))),
   );
   app.get(
     "/queues/:queue/running",
-    get((context, param) => runningPage(context, param("queue")), false),
+    get((context, param) => runningPage(context, param("queue"))),
   );
   app.get(
     "/queues/:queue/:state",
-    get((context, param) => {
+    getFromBroker((context, param) => {
       const state = stateOfName(param("state"));
       return state && messagesPage(context, param("queue"), state);
-    }, true),
+    }),
   );
   app.get(
     "/messages/:queue/:state/:key",
-    get((context, param) => {
+    getFromBroker((context, param) => {
       const ref = refOf(param);
       return ref && messagePage(context, ref);
-    }, true),
+    }),
   );
   app.get("/messages/:queue/:state/:key/json", async (http) => {
     const ref = refOf(paramsOf(http));

@@ -82,8 +82,8 @@ export class ConfirmChannel {
     channel.on("close", () => this.#closed());
     stream.on("drain", this.#drained);
     if (!isConfirmed) return;
-    channel.on("ack", (fields) => this.#confirmed(fields, true));
-    channel.on("nack", (fields) => this.#confirmed(fields, false));
+    channel.on("ack", (fields) => this.#confirmed(fields, "stored"));
+    channel.on("nack", (fields) => this.#confirmed(fields, "refused"));
     channel.on("return", (message) => this.#returned(message));
   }
 
@@ -189,12 +189,12 @@ export class ConfirmChannel {
     for (const publication of batch) this.#owner.stored(publication);
   }
 
-  #confirmed({ deliveryTag, multiple }: Confirmed, isStored: boolean): void {
-    if (isStored) this.#confirmations += 1;
+  #confirmed({ deliveryTag, multiple }: Confirmed, outcome: "stored" | "refused"): void {
+    if (outcome === "stored") this.#confirmations += 1;
     if (multiple) {
-      while (this.#lowest <= deliveryTag) this.#settle(this.#lowest++, isStored);
+      while (this.#lowest <= deliveryTag) this.#settle(this.#lowest++, outcome);
     } else {
-      this.#settle(deliveryTag, isStored);
+      this.#settle(deliveryTag, outcome);
     }
     // The next ones may have been confirmed out of order before.
     while (
@@ -205,11 +205,11 @@ export class ConfirmChannel {
     this.#owner.roomMade();
   }
 
-  #settle(tag: number, isStored: boolean): void {
+  #settle(tag: number, outcome: "stored" | "refused"): void {
     const publication = this.#take(tag);
     if (publication === undefined) return; // abandoned before
     if (publication.isReturned) this.#owner.returned(publication);
-    else if (isStored) this.#owner.stored(publication);
+    else if (outcome === "stored") this.#owner.stored(publication);
     else this.#owner.refused(publication);
   }
 

@@ -124,10 +124,9 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
       const outcomes = await Promise.allSettled(
         open.map((one) => this.#deadLetters.store(one, headers)),
       );
-      const isAs = (value: boolean) => (_: unknown, i: number) =>
-        (outcomes[i] as { value?: boolean }).value === value;
-      this.#acknowledge(this.#take(open.filter(isAs(true))));
-      this.#reject(this.#take(open.filter(isAs(false))));
+      const isStored = (i: number) => (outcomes[i] as { value?: boolean }).value;
+      this.#acknowledge(this.#take(open.filter((_, i) => isStored(i) === true)));
+      this.#reject(this.#take(open.filter((_, i) => isStored(i) === false)));
       const failed = outcomes.find(({ status }) => status === "rejected");
       if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
     } finally {

@@ -88,8 +88,7 @@ export class MemcachedSocket {
   readonly #outage: Outage;
   readonly #watchdog: Watchdog = new Watchdog(
     () => this.#server?.error(new Error("the server does not answer")),
-    undefined,
-    true,
+    { isUnref: true },
   );
 
   constructor(address: MemcachedAddress) {

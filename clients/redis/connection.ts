@@ -56,7 +56,7 @@ export class RedisConnection {
       this.#argumentLimit.forget();
     }, options.isUnref);
     const onSilence = () => this.#client.breakOff("the server does not answer");
-    this.#watchdog = new Watchdog(onSilence, undefined, options.isUnref);
+    this.#watchdog = new Watchdog(onSilence, { isUnref: options.isUnref === true });
     this.#retry = new RetryPolicy(this.#client, this.#watchdog);
   }
 

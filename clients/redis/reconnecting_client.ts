@@ -106,11 +106,13 @@ export class ReconnectingClient {
     }
     if (this.isCluster) this.severedNodes = new SeveredNodes();
     const timeout = attemptTimeout(source);
-    this.#attemptWatchdog = new Watchdog(() => this.#breakOffAttempt(timeout), timeout, isUnref);
+    this.#attemptWatchdog = new Watchdog(() => this.#breakOffAttempt(timeout), {
+      timeout,
+      isUnref,
+    });
     this.#handshakeWatchdog = new Watchdog(
       () => this.#breakOffAttempt(CONNECT_TIMEOUT),
-      CONNECT_TIMEOUT,
-      isUnref,
+      { timeout: CONNECT_TIMEOUT, isUnref },
     );
     if (sentinels === undefined) return;
     this.#sentinelWatch = new SentinelWatch(sentinels, () => this.breakOff(REPLACED));

@@ -3,6 +3,22 @@ export const ANSWER_TIMEOUT = 3_000;
 /** Milliseconds to a second check: replies may be unread because the event loop was blocked. */
 export const SECOND_CHECK = 50;
 
+/** Options of {@linkcode Watchdog}. */
+export interface WatchdogOptions {
+  /**
+   * Milliseconds without a reply.
+   *
+   * @default {ANSWER_TIMEOUT}
+   */
+  readonly timeout?: number;
+  /**
+   * True to keep no timer while no reply is expected, so that the process can end.
+   *
+   * @default {false}
+   */
+  readonly isUnref?: boolean;
+}
+
 /** Detects that a server does not reply to pending commands. */
 export class Watchdog {
   readonly #onSilence: () => void;
@@ -20,10 +36,12 @@ export class Watchdog {
    * Watches nothing yet.
    *
    * @param onSilence Called when the timeout is over, and again each time that it is.
-   * @param timeout Milliseconds without a reply.
-   * @param isUnref True to keep no timer while no reply is expected, so that the process can end.
+   * @param options Timeout, and whether the process can end meanwhile.
    */
-  constructor(onSilence: () => void, timeout: number = ANSWER_TIMEOUT, isUnref = false) {
+  constructor(
+    onSilence: () => void,
+    { timeout = ANSWER_TIMEOUT, isUnref = false }: WatchdogOptions = {},
+  ) {
     this.#onSilence = onSilence;
     this.#timeout = timeout;
     this.#isUnref = isUnref;

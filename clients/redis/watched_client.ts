@@ -18,7 +18,7 @@ export class WatchedClient implements Client {
   constructor(client: Client, isUnref = false) {
     this.#client = client;
     const onSilence = () => void breakOff(client, "the server does not answer");
-    this.#watchdog = new Watchdog(onSilence, undefined, isUnref);
+    this.#watchdog = new Watchdog(onSilence, { isUnref });
     this.#watchdog.sent();
     let isSettingUp = true;
     const setUp = () => {

@@ -42,7 +42,9 @@ export async function deadPage(context: Context): Promise<Page> {
       }</ul><h2>By error${actor === undefined ? "" : html`, of ${text(actor)}`}</h2>
 <p class="soft">In the newest ${count(read)}, of ${
         queues.length > MAX_QUEUES ? `the ${MAX_QUEUES} queues with the most` : "all queues"
-      }.</p>${groups.length === 0 ? empty("None.") : groupTable(context, groups, true)}`,
+      }.</p>${
+        groups.length === 0 ? empty("None.") : groupTable(context, groups, { showsQueue: true })
+      }`,
     json: {
       queues: queues.map(({ queueName, dead }) => ({ queue: queueName, dead })),
       read,

@@ -89,11 +89,11 @@ function add(groups: Map<string, ErrorGroup>, one: InspectedMessage, redactor: R
   groups.set(key, group);
 }
 
-/** A table of groups with links to actions. */
+/** A table of groups with links to actions, with or without a column for the queue. */
 export function groupTable(
   context: Context,
   groups: readonly ErrorGroup[],
-  showsQueue: boolean,
+  { showsQueue }: { showsQueue: boolean },
 ): Content {
   const { now } = context;
   const rows = groups.slice(0, MAX_GROUPS).map((group) =>

@@ -34,13 +34,13 @@ export function toRef(value: string, queueName: string, state: MessageState): Me
  * @param context The request.
  * @param messages The messages.
  * @param state Their state.
- * @param canSelect True to show checkboxes.
+ * @param options Whether to show checkboxes.
  */
 export function messageTable(
   context: Context,
   messages: readonly InspectedMessage[],
   state: MessageState,
-  canSelect: boolean,
+  { canSelect }: { canSelect: boolean },
 ): Html {
   const redactor = new Redactor(context.options);
   const isDead = state === "dead";
@@ -64,7 +64,7 @@ export function messageTable(
     { label: "Size", kind: "num" },
     { label: "Id" },
   ];
-  const rows = messages.map((one) => row(context, one, redactor, canSelect));
+  const rows = messages.map((one) => row(context, one, redactor, { canSelect }));
   return table("Messages", columns, rows);
 }
 
@@ -72,7 +72,7 @@ function row(
   context: Context,
   one: InspectedMessage,
   redactor: Redactor,
-  canSelect: boolean,
+  { canSelect }: { canSelect: boolean },
 ): Html {
   const { now } = context;
   const { ref, sentAt, eta, diedAt } = one;

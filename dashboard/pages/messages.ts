@@ -97,7 +97,7 @@ async function groupsOf(
   const isAll = total === undefined || read >= total;
   return html`<h2>By error</h2><p class="soft">${
     isAll ? `All ${count(read)}.` : `The newest ${count(read)} of ${count(total)}.`
-  }</p>${groupTable(context, groups, false)}<h2>Messages</h2>`;
+  }</p>${groupTable(context, groups, { showsQueue: false })}<h2>Messages</h2>`;
 }
 
 function list(
@@ -113,7 +113,7 @@ function list(
   }
   const buttons = selectionButtons(context, state);
   const action = `${context.address.root}queues/${segment(queueName)}/${stateName(state)}/change`;
-  const shown = messageTable(context, messages, state, buttons.length > 0);
+  const shown = messageTable(context, messages, state, { canSelect: buttons.length > 0 });
   return html`${filterForm(filter)}${found(filter, page)}${
     buttons.length === 0 ? shown : html`
       <form method="post"

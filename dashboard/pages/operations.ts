@@ -156,7 +156,7 @@ function planBody(context: Context, planned: PlannedOperation): Content {
       : ""}</p>${messages.length === 0
       ? empty(expected.isExact ? "Nothing matches." : "None of them can be shown.")
       : html`<h2>The first of them</h2>${
-        messageTable(context, messages.slice(0, SAMPLES), state, false)
+        messageTable(context, messages.slice(0, SAMPLES), state, { canSelect: false })
       }`}${planForm(context.address.root, planned)}
   `;
 }

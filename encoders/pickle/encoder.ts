@@ -83,7 +83,7 @@ export class PickleEncoder implements Encoder {
    *   too long, or contains itself.
    */
   decode(data: Encoded): unknown {
-    return this.#decode(data, false);
+    return this.#decode(data, { isExact: false });
   }
 
   /**
@@ -94,10 +94,10 @@ export class PickleEncoder implements Encoder {
    * @throws {DecodeError} The same as `decode`.
    */
   decodeExactly(data: Encoded): unknown {
-    return this.#decode(data, true);
+    return this.#decode(data, { isExact: true });
   }
 
-  #decode(data: Encoded, isExact: boolean): unknown {
+  #decode(data: Encoded, { isExact }: { isExact: boolean }): unknown {
     if (typeof data === "string") {
       throw new DecodeError("Cannot decode pickle: it is text, not bytes", data);
     }

@@ -101,18 +101,18 @@ export const RABBITMQ: readonly Mutant[] = [
     ],
     [
       "a confirm of many counts for one",
-      "while (this.#lowest <= deliveryTag) this.#settle(this.#lowest++, isStored);",
-      "this.#settle(deliveryTag, isStored);",
+      "while (this.#lowest <= deliveryTag) this.#settle(this.#lowest++, outcome);",
+      "this.#settle(deliveryTag, outcome);",
     ],
     [
       "a message without a queue counts as stored",
-      "if (publication.isReturned) this.#owner.returned(publication);\n    else if (isStored)",
-      "if (isStored)",
+      'if (publication.isReturned) this.#owner.returned(publication);\n    else if (outcome === "stored")',
+      'if (outcome === "stored")',
     ],
     [
       "a refused message counts as stored",
-      'channel.on("nack", (fields) => this.#confirmed(fields, false));',
-      'channel.on("nack", (fields) => this.#confirmed(fields, true));',
+      'channel.on("nack", (fields) => this.#confirmed(fields, "refused"));',
+      'channel.on("nack", (fields) => this.#confirmed(fields, "stored"));',
     ],
     [
       "what was given up is told of later",

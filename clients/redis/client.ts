@@ -189,13 +189,24 @@ export function breakOff(client: Client, reason: string): boolean {
 /**
  * Lets the process end while a client is connected and idle. Pending commands keep it running by the
  * timer of their watchdog, and attempts to connect by their own.
- *
- * Not for a cluster, whose client has further timers.
  */
 export function unrefWhenReady(client: Client): void {
-  client.on("ready", () => {
-    const { stream } = client as unknown as Partial<Redis>;
-    (stream as { unref?(): void } | undefined)?.unref?.();
+  forEachNode(client as unknown as Redis | Cluster, (node) => {
+    const unref = () => (node.stream as { unref?(): void } | undefined)?.unref?.();
+    if (node.status === "ready") unref();
+    node.on("ready", unref);
+  });
+}
+
+/** Lets the process end while a client waits to connect again. */
+export function unrefReconnects(client: Client): void {
+  const redis = client as unknown as Redis;
+  redis.on("reconnecting", () => {
+    // The listener is called after the timer was set.
+    const { reconnectTimeout } = redis as unknown as {
+      reconnectTimeout?: { unref?(): void } | null;
+    };
+    reconnectTimeout?.unref?.();
   });
 }
 
@@ -203,14 +214,19 @@ export function unrefWhenReady(client: Client): void {
 export function onSevered(client: Client, severed: () => void): void {
   const cluster = client as unknown as Redis | Cluster;
   if (!isCluster(cluster)) return;
-  const watch = (node: Redis) => {
+  forEachNode(cluster, (node) => {
     // Added after the client's own listener, and called before failed commands reject.
     const listen = () => node.stream.once("close", severed);
     if (node.status === "ready") listen();
     node.on("ready", listen);
-  };
-  for (const node of cluster.nodes("all")) watch(node);
-  cluster.on("+node", watch);
+  });
+}
+
+/** Calls back with each node of a cluster, now and later, or with the only server. */
+function forEachNode(client: Redis | Cluster, watch: (node: Redis) => void): void {
+  if (!isCluster(client)) return watch(client);
+  for (const node of client.nodes("all")) watch(node);
+  client.on("+node", watch);
 }
 
 /** True if a source is a cluster. */

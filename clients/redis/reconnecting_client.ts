@@ -115,7 +115,7 @@ export class ReconnectingClient {
       { timeout: CONNECT_TIMEOUT, isUnref },
     );
     if (sentinels === undefined) return;
-    this.#sentinelWatch = new SentinelWatch(sentinels, () => this.breakOff(REPLACED));
+    this.#sentinelWatch = new SentinelWatch(sentinels, () => this.breakOff(REPLACED), isUnref);
   }
 
   /** Milliseconds for which the connection has been up. */

@@ -1,6 +1,12 @@
 import type { Redis } from "ioredis";
 import { retryDelay } from "../../platform/retry_delay.ts";
-import { type Client, newClient, type RedisSource } from "./client.ts";
+import {
+  type Client,
+  newClient,
+  type RedisSource,
+  unrefReconnects,
+  unrefWhenReady,
+} from "./client.ts";
 
 /** Channel on which a Sentinel announces a new master. Source: "Sentinel" in the Redis manual. */
 const CHANNEL = "+switch-master";
@@ -39,6 +45,7 @@ export function sentinelOptionsOf(source: RedisSource): SentinelOptions | undefi
 export class SentinelWatch {
   readonly #options: SentinelOptions;
   readonly #leave: () => void;
+  readonly #isUnref: boolean;
   readonly #clients: Client[] = [];
   #state: "new" | "watching" | "stopped" = "new";
   /** Address of the server of the last connection. */
@@ -53,10 +60,12 @@ export class SentinelWatch {
    *
    * @param options Addresses and credentials of the Sentinels.
    * @param leave Called when the connected server is no longer the master.
+   * @param isUnref True if it lets the process end.
    */
-  constructor(options: SentinelOptions, leave: () => void) {
+  constructor(options: SentinelOptions, leave: () => void, isUnref = false) {
     this.#options = options;
     this.#leave = leave;
+    this.#isUnref = isUnref;
   }
 
   /**
@@ -95,6 +104,10 @@ export class SentinelWatch {
 
   #listen(client: Client): void {
     client.on("error", () => {}); // the connection to the master reports outages
+    if (this.#isUnref) {
+      unrefWhenReady(client);
+      unrefReconnects(client);
+    }
     client.on("ready", () => void client.callBuffer("subscribe", CHANNEL).catch(() => {}));
     client.on("messageBuffer", (_channel, message) => {
       const text = new TextDecoder().decode(message as unknown as Uint8Array);

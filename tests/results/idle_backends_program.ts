@@ -4,6 +4,7 @@
  * @module
  */
 import process from "node:process";
+import { Cluster } from "ioredis";
 import {
   actor,
   Barrier,
@@ -18,16 +19,19 @@ import {
   Worker,
 } from "@dq/dramatiq";
 
-const { redis: url, memcached: servers = "" } = JSON.parse(process.argv[2]!) as {
-  readonly redis?: string;
+const { memcached: servers, nodes, ...address } = JSON.parse(process.argv[2]!) as {
+  readonly url?: string;
+  readonly connection?: { readonly sentinels: readonly object[]; readonly name: string };
+  readonly nodes?: { readonly host: string; readonly port: number }[];
   readonly memcached?: string;
 };
-const backend = url === undefined
-  ? new MemcachedResultBackend({ servers })
-  : new RedisResultBackend({ url });
-const limits = url === undefined
-  ? new MemcachedRateLimiterBackend({ servers })
-  : new RedisRateLimiterBackend({ url });
+const redis = nodes === undefined ? address : { client: new Cluster(nodes, { lazyConnect: true }) };
+const backend = servers === undefined
+  ? new RedisResultBackend({ ...redis, namespace: "{idle}", useNamespacePrefixKeys: true })
+  : new MemcachedResultBackend({ servers });
+const limits = servers === undefined
+  ? new RedisRateLimiterBackend(redis)
+  : new MemcachedRateLimiterBackend({ servers });
 const broker = new StubBroker();
 broker.addMiddleware(new Results({ backend }));
 setBroker(broker);

@@ -8,6 +8,7 @@ import { startRedisCluster } from "../support/servers/redis_cluster.ts";
 import { startRedisSentinel } from "../support/servers/redis_sentinel.ts";
 import { until } from "../support/servers/until.ts";
 import { after, test as realTest } from "../support/test.ts";
+import { runIdleProgram } from "./idle_program.ts";
 
 const test = testOwn("redis-server");
 const isOwn = test === realTest;
@@ -73,6 +74,15 @@ test("RedisResultBackend on a cluster is told of changes, also when its keys mov
   await target.command("LPUSH", keys[2]!, "2");
   assertEquals(await results[2], 2);
   await cluster!.moveSlot(`{${namespace}}`, target, source);
+});
+
+test("idle backends on a cluster or behind Sentinel do not keep a program running", async () => {
+  const nodes = cluster!.nodes.map(({ host, port }) => ({ host, port }));
+  const unavailable = { host: "127.0.0.1", port: 1 };
+  const sentinels = [...sentinel!.addresses, unavailable];
+  const addresses = [{ nodes }, { connection: { sentinels, name: sentinel!.name } }];
+  const expected = ["3", "closed"];
+  assertEquals(await Promise.all(addresses.map(runIdleProgram)), [expected, expected]);
 });
 
 test("RedisResultBackend behind Sentinel goes on waiting at the new master", async () => {

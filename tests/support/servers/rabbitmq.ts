@@ -123,7 +123,7 @@ const METHOD_FRAME = 1;
 const NOT_STARTED = /requires the 'rabbit' app to be running/;
 
 /** About 3 s on an idle machine; less so beside other tests. */
-const START_TIMEOUT = 60_000;
+const START_TIMEOUT = 120_000;
 
 /** Variable that names the RabbitMQ which `run_on.ts` starts for all files of a run. */
 export const SHARED_VARIABLE = "TEST_SHARED_RABBITMQ_URL";

@@ -16,7 +16,7 @@ import { type CancelWorkerArguments, type Moment, MOMENTS } from "./cancel_worke
 
 const PROGRAM = fileURLToPath(new URL("cancel_worker_process.ts", import.meta.url));
 /** Milliseconds after which a worker counts as dead. */
-const HEARTBEAT_TIMEOUT = 1_000;
+const HEARTBEAT_TIMEOUT = 3_000;
 
 /** Milliseconds after which a worker prints what it is waiting for, and ends. */
 const LONGEST_LIFE = 120_000;

@@ -8,6 +8,7 @@ import { SystemdNotifier } from "../../cli/health/systemd.ts";
 import { UsageError } from "../../cli/usage_error.ts";
 import { answerHealth, whyNotReady } from "../../worker/health.ts";
 import type { Health } from "../../worker/health_report.ts";
+import { freePort } from "../support/servers/free_port.ts";
 import { test } from "../support/test.ts";
 import { parseYaml } from "../support/yaml.ts";
 import { ROOT } from "./fixture.ts";
@@ -151,7 +152,8 @@ test("--http takes HOST:PORT, and refuses other values", () => {
 
 test("HealthServer says why it cannot listen", async () => {
   const read = () => healthOf([]);
-  const first = await HealthServer.open({ host: "127.0.0.1", port: 0 }, read);
+  // Not port 0: connections of other tests may be given that port once the server is closed.
+  const first = await HealthServer.open({ host: "127.0.0.1", port: await freePort() }, read);
   const used = `127.0.0.1:${first.address.port}`;
   const refused = await assertRejects(() => HealthServer.open(first.address, read), UsageError);
   const reason = "another program listens there (EADDRINUSE)";

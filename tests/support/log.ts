@@ -1,4 +1,4 @@
-import { configure, type LogRecord, reset } from "@logtape/logtape";
+import { configure, configureSync, type LogRecord, reset } from "@logtape/logtape";
 
 /** Whose log is noted, and how much of it. */
 export interface LogOptions {
@@ -6,6 +6,28 @@ export interface LogOptions {
   readonly category: readonly string[];
   /** The least serious level that is noted. @default {"info"} */
   readonly lowestLevel?: LogRecord["level"];
+}
+
+/**
+ * Discards what the library logs. In a program that has not configured LogTape, workers print their
+ * first failures, here between the results of the tests.
+ */
+export function discardLog(): void {
+  configureSync({
+    reset: true,
+    sinks: {},
+    loggers: [{ category: ["logtape", "meta"], sinks: [] }],
+  });
+}
+
+/** Runs something as in a program that has not configured LogTape. */
+export async function withoutLogTape(run: () => Promise<void>): Promise<void> {
+  await reset();
+  try {
+    await run();
+  } finally {
+    discardLog();
+  }
 }
 
 /**
@@ -35,7 +57,7 @@ export async function withLog(
   try {
     await run(lines, first);
   } finally {
-    await reset();
+    discardLog();
   }
 }
 

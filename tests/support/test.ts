@@ -7,6 +7,7 @@
 
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
+import { discardLog } from "./log.ts";
 
 /** The body of a test. */
 type TestBody = () => void | Promise<void>;
@@ -23,6 +24,8 @@ const TIMEOUT = Number(process.env["TEST_TIMEOUT"] ?? 300_000);
 const RETRIES = Number(process.env["TEST_RETRIES"] ?? 0);
 /** Milliseconds in which Node reports the failures of a file. */
 const TIME_TO_REPORT = 1_000;
+
+discardLog();
 
 let hasHung = false;
 const { register, afterAll }: Runner = await findRunner();

@@ -1,12 +1,14 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
+import { type IncomingMessage, request as httpRequest } from "node:http";
 import { join } from "node:path";
 import process from "node:process";
+import { json } from "node:stream/consumers";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Message, Results, setBroker, StubBroker, StubResultBackend, Worker } from "@dq/dramatiq";
 import { runtime } from "../../platform/runtime.ts";
-import { eventually, Fixture, ROOT, RUN } from "../cli/fixture.ts";
+import { eventually, Fixture, type Program, ROOT, RUN } from "../cli/fixture.ts";
 import { runsLongTests, testLong } from "../servers/own.ts";
 import { startOwnRedis } from "../support/servers/redis.ts";
 import { runProgram } from "../support/servers/run_program.ts";
@@ -43,7 +45,13 @@ const WORKERS: Readonly<Record<string, readonly [send: string, args: readonly st
   ],
 };
 /** Examples that the tests below run in other ways. */
-const OTHERS = ["deno_serve.ts", "hono.ts", "mixed_fleet/send.ts", "mixed_fleet/tasks.ts"];
+const OTHERS = [
+  "deno_serve.ts",
+  "hono.ts",
+  "mixed_fleet/send.ts",
+  "mixed_fleet/tasks.ts",
+  "node_http.ts",
+];
 
 const where = (isCheap: boolean): typeof test =>
   isCheap || runsLongTests
@@ -89,11 +97,11 @@ test("examples/README.md lists each example, and the tests run each", async () =
   }
 });
 
-/** Starts a server of `deno_serve.ts` or `hono.ts`. */
+/** Starts a server of `deno_serve.ts`, `hono.ts` or `node_http.ts`. */
 async function serve(
   fixture: Fixture,
   args: readonly string[],
-): Promise<{ url: string; stop(): Promise<void> }> {
+): Promise<{ url: string; program: Program; stop(): Promise<void> }> {
   const file = join(fixture.folder, "tasks.db");
   const env = { TASKS_FILE: file, DRAMATIQ_BROKER_URL: `sqlite:${file}`, PORT: "0" };
   const [run, entry] = [args.slice(0, -1), args.at(-1)!];
@@ -102,6 +110,7 @@ async function serve(
   const url = /http:\/\/\S+:(\d+)/.exec(program.output)![1]!;
   return {
     url: `http://127.0.0.1:${url}`,
+    program,
     stop: async () => void await program.stop(),
   };
 }
@@ -136,11 +145,39 @@ if (runtime === "deno") {
     const refused = await post({});
     assertEquals([refused.status, await refused.json()], [400, { error: "address is missing" }]);
     await server.stop();
-    const file = join(fixture.folder, "tasks.db");
-    const env = { DRAMATIQ_BROKER_URL: `sqlite:${file}` };
-    const worker = fixture.start([join(FOLDER, "several_files/mails.ts"), "-t", "0"], { env });
-    await worker.printed("mail to ada@example.com: Welcome");
-    assertEquals(await worker.stop(), 0, worker.output);
+    await assertMailSent(fixture);
+  });
+}
+
+/** Has a worker run the message that a server has stored. */
+async function assertMailSent(fixture: Fixture): Promise<void> {
+  const env = { DRAMATIQ_BROKER_URL: `sqlite:${join(fixture.folder, "tasks.db")}` };
+  const worker = fixture.start([join(FOLDER, "several_files/mails.ts"), "-t", "0"], { env });
+  await worker.printed("mail to ada@example.com: Welcome");
+  assertEquals(await worker.stop(), 0, worker.output);
+}
+
+const ON_NODE = "example node_http.ts answers a request that has begun when it is told to stop";
+if (runtime !== "node") skip(ON_NODE, "it is for Node");
+else {
+  test(ON_NODE, async () => {
+    await using fixture = await Fixture.open();
+    const { url, program } = await serve(fixture, ["node_http.ts"]);
+    const refused = await fetch(`${url}/mails`, { method: "POST", body: "{" });
+    assertEquals([refused.status, await refused.json()], [400, { error: "address is missing" }]);
+
+    const headers = { expect: "100-continue" };
+    const request = httpRequest(`${url}/mails`, { method: "POST", headers });
+    request.flushHeaders();
+    await once(request, "continue"); // the server has the request
+    program.signal("SIGTERM");
+    await eventually("see the server closed", () => fetch(url).then(() => false, () => true));
+    request.end(JSON.stringify({ address: "ada@example.com" }));
+    const [response] = await once(request, "response") as [IncomingMessage];
+    assertEquals(response.statusCode, 202);
+    assertMatch((await json(response) as { id: string }).id, /^[0-9a-f-]{36}$/);
+    assertEquals(await program.ended, 0, program.output);
+    await assertMailSent(fixture);
   });
 }
 

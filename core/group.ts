@@ -1,11 +1,11 @@
 import type { Broker } from "./broker.ts";
 import { cancelMessages, type CancelOptions, cancelTargetOf } from "./cancellation.ts";
+import { CompletionCallbacks } from "./completion_callbacks.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { getBroker } from "./global_broker.ts";
 import { assertKnownOptions } from "./known_options.ts";
 import { showOther } from "./other_copy.ts";
 import { Message } from "./message.ts";
-import type { MessageDict } from "./message_dict.ts";
 import {
   commonBroker,
   hasResult,
@@ -74,7 +74,7 @@ export class Group<R = unknown> {
   readonly children: readonly GroupStep[];
   /** Options that it was made with. */
   readonly options: GroupOptions;
-  readonly #callbacks: Record<"succeeded" | "settled", Message[]> = { succeeded: [], settled: [] };
+  readonly #callbacks: CompletionCallbacks = new CompletionCallbacks();
 
   /** Use {@linkcode group}, which infers the type of the results. */
   constructor(children: Iterable<GroupStep>, options: GroupOptions = {}) {
@@ -114,12 +114,7 @@ export class Group<R = unknown> {
    */
   addCompletionCallback(message: Message, options: CompletionCallbackOptions = {}): void {
     const { when = "succeeded" } = options;
-    if (!Object.hasOwn(this.#callbacks, when)) {
-      throw new TypeError(
-        `Cannot add a completion callback for when "${when}": it must be "succeeded" or "settled"`,
-      );
-    }
-    this.#callbacks[when].push(message);
+    this.#callbacks.add(message, when);
   }
 
   /**
@@ -133,11 +128,11 @@ export class Group<R = unknown> {
    * @throws The same as `actor.send`.
    */
   async run(options: RunGroupOptions = {}): Promise<this> {
-    const { succeeded, settled } = this.#callbacks;
-    const hasCallbacks = succeeded.length + settled.length > 0;
-    const children = hasCallbacks ? await this.#withCallbacks() : this.children;
     const { signal } = options;
     const { broker } = this;
+    const children = this.#callbacks.isEmpty
+      ? this.children
+      : await this.#callbacks.begin(broker, this.children);
     const sending = options.delay === undefined
       ? { signal, isPart: true }
       : { delay: toMilliseconds(options.delay, "delay"), signal, isPart: true };
@@ -234,54 +229,6 @@ export class Group<R = unknown> {
   toString(): string {
     return `group([${this.children.join(", ")}])`;
   }
-
-  /** Makes members with the callbacks in their options, and the counters of `GroupCallbacks`. */
-  async #withCallbacks(): Promise<(Message | Pipeline)[]> {
-    const { broker } = this;
-    const counter = broker.middleware.find((one) => one.beginGroup !== undefined);
-    if (counter === undefined) {
-      throw new TypeError(
-        "Cannot run a group with completion callbacks: the broker has no GroupCallbacks " +
-          "middleware; add it with a rate limiter backend",
-      );
-    }
-    if (this.length === 0) {
-      throw new RangeError("Cannot run a group with completion callbacks: it has no members");
-    }
-    const { succeeded, settled } = this.#callbacks;
-    const [groupCompletionUuid, groupSettledUuid] = [crypto.randomUUID(), crypto.randomUUID()];
-    const options = {
-      ...succeeded.length > 0 &&
-        { groupCompletionUuid, groupCompletionCallbacks: dicts(succeeded) },
-      ...settled.length > 0 && { groupSettledUuid, groupSettledCallbacks: dicts(settled) },
-    };
-    const ids = new Set<string>();
-    const asMember = (message: Message) => {
-      // Members are counted by id, and the same message may be in the group twice.
-      const isTwice = ids.size === ids.add(message.messageId).size;
-      return message.copy({ options, ...isTwice && { messageId: crypto.randomUUID() } });
-    };
-    const members = this.children.map((child) => {
-      if (child instanceof Message) return asMember(child);
-      if (child instanceof Pipeline) {
-        // The pipeline has succeeded when its last message has.
-        const last = asMember(child.messages.at(-1)!);
-        return new Pipeline([...child.messages.slice(0, -1), last], child.options);
-      }
-      throw new TypeError(
-        "Cannot run a group with completion callbacks: groups within it cannot be counted; " +
-          "make them members",
-      );
-    });
-    for (const uuid of [options.groupCompletionUuid, options.groupSettledUuid]) {
-      if (uuid !== undefined) await counter.beginGroup!(broker, uuid, members.length);
-    }
-    return members;
-  }
-}
-
-function dicts(messages: readonly Message[]): MessageDict[] {
-  return messages.map((message) => message.asDict());
 }
 
 /** Broker of a member: from its options, or else of the actors of all its messages. */

@@ -115,7 +115,7 @@ export const CORE: readonly Mutant[] = [
       "    if (false) {\n      const encoder = getEncoder();\n      const decoded",
     ],
   ]),
-  ...mutantsOf("core/group.ts", [ORDER, GROUPS], [
+  ...mutantsOf("core/completion_callbacks.ts", [ORDER, GROUPS], [
     [
       "members are sent before the group is counted",
       "if (uuid !== undefined) await counter.beginGroup!(broker, uuid, members.length);",
@@ -127,6 +127,8 @@ export const CORE: readonly Mutant[] = [
       "const isTwice = false;",
       { tests: "tests/middleware/group_callbacks_test.ts" },
     ],
+  ]),
+  ...mutantsOf("core/group.ts", [ORDER, GROUPS], [
     [
       "run resolves before its members are sent",
       "await broker.enqueueMany(batch, sending);",

@@ -58,11 +58,16 @@ async function answer(
     outgoing.writeHead(400).end();
     return;
   }
-  const { status, headers, body } = await handler(request);
-  const pairs: Record<string, string | string[]> = Object.fromEntries(headers);
-  const cookies = headers.getSetCookie();
-  if (cookies.length > 0) pairs["set-cookie"] = cookies;
-  outgoing.writeHead(status, pairs);
+  let body: Response["body"];
+  try {
+    const response = await handler(request);
+    body = response.body;
+    writeHead(outgoing, response);
+  } catch {
+    // A header that fetch allows and node:http does not, such as one with an escape character.
+    outgoing.writeHead(500).end();
+    return;
+  }
   const reader = body?.getReader();
   gone.signal.addEventListener("abort", () => void reader?.cancel().catch(() => {}));
   try {
@@ -78,23 +83,34 @@ async function answer(
   }
 }
 
-/** Converts a request; `undefined` if its target or host is invalid. */
+function writeHead(outgoing: ServerResponse, { status, headers }: Response): void {
+  const pairs: Record<string, string | string[]> = Object.fromEntries(headers);
+  const cookies = headers.getSetCookie();
+  if (cookies.length > 0) pairs["set-cookie"] = cookies;
+  outgoing.writeHead(status, pairs);
+}
+
+/** Converts a request; `undefined` if fetch does not allow its target, host, method or headers. */
 function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
   const { method = "GET", url = "/" } = incoming;
   const host = incoming.headers.host ?? "localhost";
   const target = URL.parse(url, `http://${host}`);
   if (target === null || !url.startsWith("/") || url.startsWith("//")) return undefined;
-  const headers = new Headers();
-  for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
-    headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!);
+  if (host.includes("@")) return undefined; // Deno and Bun would take it for credentials.
+  try {
+    const headers = new Headers();
+    for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
+      headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!);
+    }
+    const init: RequestInit & { duplex?: "half" } = { method, headers, signal };
+    if (method !== "GET" && method !== "HEAD") {
+      init.body = Readable.toWeb(incoming) as ReadableStream<Uint8Array<ArrayBuffer>>;
+      init.duplex = "half";
+    }
+    return new Request(target, init);
+  } catch {
+    return undefined; // The method TRACE, for example.
   }
-  const hasBody = method !== "GET" && method !== "HEAD";
-  const init: RequestInit & { duplex?: "half" } = { method, headers, signal };
-  if (hasBody) {
-    init.body = Readable.toWeb(incoming) as ReadableStream<Uint8Array<ArrayBuffer>>;
-    init.duplex = "half";
-  }
-  return new Request(target, init);
 }
 
 /** Waits until the response can be written to, or the client is gone. */

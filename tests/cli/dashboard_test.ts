@@ -1,5 +1,8 @@
 import process from "node:process";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { HttpServer } from "../../cli/dashboard/http_server.ts";
 import { passwordAccess } from "../../cli/dashboard/password.ts";
 import { runDashboard } from "../../cli/dashboard/command.ts";
 import { COMMAND_LINE } from "../../cli/program.ts";
@@ -75,6 +78,35 @@ test("worker.ts dashboard refuses other machines without a password, and invalid
   assertMatch(await refusal(...stub, "--port", "http"), /Cannot listen on port "http"/);
   assertMatch(await refusal("--broker", "ftp://x"), /Cannot create a broker/);
   assertMatch(await refusal(...stub, "--base-path", "ops/"), /it must start with a "\/"/);
+});
+
+/** The status line of the answer to a request of some raw lines. */
+async function statusOf(port: number, ...lines: string[]): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  socket.write(`${lines.join("\r\n")}\r\nConnection: close\r\n\r\n`);
+  const [answer] = await once(socket, "data");
+  socket.destroy();
+  return String(answer).split("\r\n")[0]!;
+}
+
+test("The dashboard's server survives requests and answers that fetch does not allow", async () => {
+  const server = await HttpServer.listen("127.0.0.1", 0, (request) => {
+    const { pathname } = new URL(request.url);
+    return Promise.resolve(
+      pathname === "/bad"
+        ? new Response("", { headers: { "x-name": "\x1b" } })
+        : new Response("ok"),
+    );
+  });
+  const ask = async (line: string, host = "localhost") =>
+    await statusOf(server.port, line, `Host: ${host}`);
+  assertMatch(await ask("GET / HTTP/1.1", "ada@localhost"), / 400 /);
+  assertMatch(await ask("GET / HTTP/1.1", "ada:secret@localhost"), / 400 /);
+  assertMatch(await ask("GET / HTTP/1.1", "localhost:99999"), / 400 /);
+  assertMatch(await ask("TRACE / HTTP/1.1"), / (200|400) /); // Bun allows it
+  assertMatch(await ask("GET /bad HTTP/1.1"), / (200|500) /);
+  assertMatch(await ask("GET / HTTP/1.1"), / 200 /);
+  await server.close();
 });
 
 test("passwordAccess compares whole passwords, and takes the name for the log", async () => {

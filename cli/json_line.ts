@@ -1,4 +1,5 @@
 import { toJson } from "./dead_letters/format.ts";
+import { isoTime } from "./iso_time.ts";
 
 /** Version of the JSON output. Incremented when a field changes its meaning, or is removed. */
 export const SCHEMA = 1;
@@ -27,7 +28,7 @@ export function withIsoTimes(value: Readonly<Record<string, unknown>>): Record<s
   return Object.fromEntries(
     Object.entries(value).map(([name, one]) => [
       name,
-      TIMES.has(name) && typeof one === "number" ? new Date(one).toISOString() : one,
+      TIMES.has(name) && typeof one === "number" ? isoTime(one) : one,
     ]),
   );
 }

@@ -2,7 +2,7 @@ import process from "node:process";
 import { commandOfThisProgram } from "../platform/command.ts";
 import { flagsMissingToStartPrograms, readEnvironment } from "../platform/runtime.ts";
 import { escapeLines } from "../platform/escape.ts";
-import { errorMessage } from "../platform/thrown.ts";
+import { errorMessage, formatTraceback } from "../platform/thrown.ts";
 import { type Arguments, parseArguments, type RunWorkerOptions } from "./arguments.ts";
 import { type Role, ROLE_VARIABLE } from "./child.ts";
 import type { HealthService } from "./health/service.ts";
@@ -29,11 +29,12 @@ export async function runWorker(options: RunWorkerOptions = {}): Promise<never> 
     process.exit(await runCommand(args, options));
   } catch (error) {
     const code = await exitCodeFor(error);
-    if (code === undefined) throw error;
+    if (code === undefined && role !== undefined) throw error;
     // The supervisor logs the error, once for all children.
     if (role !== undefined) tell({ type: "fatal", text: errorMessage(error) });
-    else writeAll(STANDARD_ERROR, `${escapeLines(errorMessage(error))}\n`);
-    process.exit(code);
+    // Not thrown: runtimes print errors with all that a server has put into them.
+    else writeAll(STANDARD_ERROR, `${escapeLines(await describe(error, code)).trimEnd()}\n`);
+    process.exit(code ?? KILLED);
   }
 }
 
@@ -147,7 +148,14 @@ function takeRole(): Role | undefined {
   return JSON.parse(text);
 }
 
-/** The exit code for an error of the user or the environment; `undefined` for a bug. */
+/** An error as text: with its stack if it is a bug. */
+async function describe(error: unknown, code: number | undefined): Promise<string> {
+  const { BrokerError } = await import("../core/errors.ts");
+  const isExpected = code !== undefined || error instanceof BrokerError;
+  return isExpected ? errorMessage(error) : formatTraceback(error);
+}
+
+/** The exit code for an error of the user or the environment; `undefined` for others. */
 async function exitCodeFor(error: unknown): Promise<number | undefined> {
   if (error instanceof UsageError) return WRONG_USAGE;
   if (error instanceof PidFileError) return PID_FILE;

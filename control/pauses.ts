@@ -73,10 +73,15 @@ export function toPause({ key, value }: ControlEntry): StoredPause | undefined {
   const { until, reason, since } = value as Readonly<Record<string, unknown>>;
   return {
     ...target,
-    until: typeof until === "number" ? until : undefined,
+    until: isTime(until) ? until : undefined,
     reason: typeof reason === "string" ? reason : undefined,
-    since: typeof since === "number" ? since : 0,
+    since: isTime(since) ? since : 0,
   };
+}
+
+/** Whether a stored value is a time that a `Date` can have. */
+function isTime(value: unknown): value is number {
+  return typeof value === "number" && !Number.isNaN(new Date(value).getTime());
 }
 
 /** The queue or the actor in the key of an entry; `undefined` for other keys. */

@@ -1,5 +1,10 @@
 import type { QueueOverview } from "../../core/inspection.ts";
-import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../../core/queue_names.ts";
+import {
+  canonicalQueueName,
+  deadLetterQueueName,
+  delayQueueName,
+  whatIsWrongWithQueueName,
+} from "../../core/queue_names.ts";
 import type { QueueTotals } from "./management_api.ts";
 import { delayQueueOf, isNote, isRung } from "./rungs.ts";
 
@@ -18,8 +23,11 @@ export function toOverviews(
   const totals = new Map(found.map((one) => [one.name, one]));
   const names = new Set(declared);
   for (const { name } of found) {
-    // A queue of this library has a delay queue.
-    if (totals.has(delayQueueName(name)) && canonicalQueueName(name) === name) names.add(name);
+    // A queue of this library has a delay queue, and a valid name.
+    if (
+      totals.has(delayQueueName(name)) && canonicalQueueName(name) === name &&
+      whatIsWrongWithQueueName(name) === undefined
+    ) names.add(name);
   }
   const ready = (name: string) => totals.get(name)?.messages_ready ?? 0;
   const onLadders = new Map<string, number>();

@@ -15,6 +15,7 @@ import {
   canonicalQueueName,
   delayQueueName,
   toCanonicalQueueName,
+  whatIsWrongWithQueueName,
 } from "../../core/queue_names.ts";
 import { decodeReports, silentWorker } from "../../core/report_format.ts";
 import { minuteOf } from "../../core/report_source.ts";
@@ -90,7 +91,9 @@ export class RedisInspector extends BaseInspector {
     if (discover) found.push(...await this.#scanQueueNames());
     for (const name of found) {
       if (names.size > MAX_OVERVIEW) break;
-      names.add(canonicalQueueName(name));
+      const canonical = canonicalQueueName(name);
+      // Anything can write the set. What is no queue name can be neither sent to nor read from.
+      if (whatIsWrongWithQueueName(canonical) === undefined) names.add(canonical);
     }
     const all = [...names].toSorted();
     const queues: QueueOverview[] = [];

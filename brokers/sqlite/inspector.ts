@@ -10,7 +10,7 @@ import type {
 import type { HistoryMinute, WorkerReport } from "../../core/inspection_reports.ts";
 import type { Message } from "../../core/message.ts";
 import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";
-import { toCanonicalQueueName } from "../../core/queue_names.ts";
+import { toCanonicalQueueName, whatIsWrongWithQueueName } from "../../core/queue_names.ts";
 import type { StoredEntry } from "../../core/stored_entry.ts";
 import { DEAD, DELAYED, READY, TAKEN } from "../../clients/sqlite/schema.ts";
 import {
@@ -81,7 +81,11 @@ export class SqliteInspector extends BaseInspector {
     const stored = await this.#read(() =>
       this.#session.connection.statement(SELECT_QUEUE_NAMES).all()
     ) as { name: string }[];
-    const all = new Set([...this.host.queues, ...named, ...stored.map(({ name }) => name)]);
+    // Another program can write any name, but nothing sends to it or reads from it.
+    const found = stored.map(({ name }) => name).filter((name) =>
+      whatIsWrongWithQueueName(name) === undefined
+    );
+    const all = new Set([...this.host.queues, ...named, ...found]);
     const queues: QueueOverview[] = [];
     for (const name of [...all].toSorted().slice(0, MAX_OVERVIEW)) {
       signal?.throwIfAborted();

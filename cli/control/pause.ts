@@ -1,5 +1,5 @@
 import type { PauseOutcome } from "../../control/pauses.ts";
-import { escapeText } from "../../platform/escape.ts";
+import { isoTime } from "../iso_time.ts";
 import type { Program } from "../program.ts";
 import { timeOf } from "../time_argument.ts";
 import { collect, type ControlOptions, makeControlCommand } from "./arguments.ts";
@@ -35,7 +35,7 @@ export function runPause(args: readonly string[], program: Program): Promise<num
     const { control, options, print, queues } = task;
     const { until, reason, dryRun } = options;
     const ending = (time: number | undefined) =>
-      time === undefined ? "" : ` until ${new Date(time).toISOString()}`;
+      time === undefined ? "" : ` until ${isoTime(time) ?? time}`;
     if (options.queue === undefined && options.actor === undefined) {
       const paused = await control.paused();
       for (const one of paused) {
@@ -67,7 +67,7 @@ function warnOf(outcomes: readonly PauseOutcome[], { warn }: ControlTask): void 
   if (ids.size === 0) return;
   warn(
     `Workers in Python know no pauses, and go on. Heard of lately, if only to send: ${
-      [...ids].map(escapeText).join(", ")
+      [...ids].join(", ")
     }`,
   );
 }

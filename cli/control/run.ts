@@ -23,7 +23,7 @@ export interface ControlTask {
   /**
    * Prints a line.
    *
-   * @param line The line for people.
+   * @param line The line for people, which is escaped: names and reasons come from the broker.
    * @param json The object that is printed instead with `--json`; times in milliseconds since the
    *   epoch.
    */
@@ -67,18 +67,21 @@ export async function runControl(
   }
   const { options, source } = parsed;
   const broker = await openBroker(source);
-  const warn = (line: string) => writeAll(STANDARD_ERROR, `Warning: ${line}\n`);
+  const warn = (line: string) => writeAll(STANDARD_ERROR, `Warning: ${escapeText(line)}\n`);
   try {
     await work({
       control: controlOf(() => new Control(broker)),
       options,
       print: (line, json) =>
-        writeAll(STANDARD_OUTPUT, options.json ? jsonLine(withIsoTimes(json)) : `${line}\n`),
-      note: (line) => writeAll(STANDARD_ERROR, `${line}\n`),
+        writeAll(
+          STANDARD_OUTPUT,
+          options.json ? jsonLine(withIsoTimes(json)) : `${escapeText(line)}\n`,
+        ),
+      note: (line) => writeAll(STANDARD_ERROR, `${escapeText(line)}\n`),
       warn,
       warnOfUnknown: async (queueNames) => {
         const text = await describeUnknown(broker, queueNames);
-        if (text !== undefined) warn(escapeText(text));
+        if (text !== undefined) warn(text);
       },
       queues: (purpose) => queuesOf("url" in source ? undefined : broker.queues, options, purpose),
     });

@@ -1,7 +1,7 @@
 import type { Control } from "../../control/control.ts";
 import type { ScheduleReport } from "../../control/schedules.ts";
-import { escapeText } from "../../platform/escape.ts";
 import { OK } from "../exit_codes.ts";
+import { isoTime } from "../iso_time.ts";
 import { writeAll } from "../output.ts";
 import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
@@ -112,7 +112,7 @@ async function list({ control, options, print, note }: ControlTask): Promise<voi
       : "no worker fires it";
     const last = one.lastAt === undefined ? "never sent" : `last ${timeOf(one.lastAt)}`;
     const line = `${one.name}  ${one.actorName}  ${times}  ${state}  ${last}`;
-    print(escapeText(line), { ...one });
+    print(line, { ...one });
   }
 }
 
@@ -125,7 +125,7 @@ async function pause({ control, options, print }: ControlTask): Promise<void> {
   for (const { name } of schedules) {
     if (!dryRun) await control.pauseSchedule(name, reason === undefined ? {} : { reason });
     const verb = dryRun ? "Would pause" : "Paused";
-    print(escapeText(`${verb} schedule ${name}`), { name, dryRun: !!dryRun });
+    print(`${verb} schedule ${name}`, { name, dryRun: !!dryRun });
   }
 }
 
@@ -135,7 +135,7 @@ async function resume({ control, options, print }: ControlTask): Promise<void> {
     const wasPaused = dryRun ? paused : await control.resumeSchedule(name);
     const verb = dryRun ? "Would resume" : "Resumed";
     const line = wasPaused ? `${verb} schedule ${name}` : `Schedule ${name} is not paused`;
-    print(escapeText(line), { name, wasPaused, dryRun: !!dryRun });
+    print(line, { name, wasPaused, dryRun: !!dryRun });
   }
 }
 
@@ -146,7 +146,7 @@ async function trigger({ control, options, print }: ControlTask): Promise<void> 
     const line = dryRun
       ? `Would send a message to ${actorName} for schedule ${name}`
       : `Sent message ${messageId} to ${actorName} for schedule ${name}`;
-    print(escapeText(line), { name, actorName, messageId, dryRun: !!dryRun });
+    print(line, { name, actorName, messageId, dryRun: !!dryRun });
   }
 }
 
@@ -180,5 +180,5 @@ async function chosen(
 }
 
 function timeOf(time: number | undefined): string {
-  return time === undefined ? "never" : new Date(time).toISOString();
+  return time === undefined ? "never" : isoTime(time) ?? String(time);
 }

@@ -5,6 +5,7 @@ import { replaceValue } from "../../platform/json_values.ts";
 import { shorten } from "../../platform/thrown.ts";
 import { reasonOf as reasonOfTraceback } from "../../core/stored_entry.ts";
 import { toWireOptions } from "../../core/message_options.ts";
+import { isoTime } from "../iso_time.ts";
 
 /** Widths of the columns. */
 export interface Columns {
@@ -85,7 +86,7 @@ export function formatJson(dead: DeadLetter, outcome?: string): string {
   const head = {
     ...outcome && { outcome },
     queue: queueName,
-    diedAt: diedAt === undefined ? null : new Date(diedAt).toISOString(),
+    diedAt: isoTime(diedAt),
   };
   if (decodeError !== undefined) {
     const data = Buffer.from(dead.data as Uint8Array).toString("base64");

@@ -3,6 +3,7 @@ import type { InspectedMessage, MessageQuery } from "../../core/inspection.ts";
 import type { Console } from "../console.ts";
 import { OK } from "../exit_codes.ts";
 import type { Program } from "../program.ts";
+import { isoTime } from "../iso_time.ts";
 import {
   addFilters,
   countOf,
@@ -14,7 +15,7 @@ import {
 } from "./jobs_options.ts";
 import { actorOf, errorOf, formatMessages, messageToJson, timeOf } from "./messages.ts";
 import { type InspectTask, makeInspectCommand, runInspect } from "./run.ts";
-import { type Column, formatCount, formatTable, formatTime, isoTime } from "./table.ts";
+import { type Column, formatCount, formatTable, formatTime } from "./table.ts";
 
 const EXIT_CODES = "0 done, 2 wrong arguments, a module that does not import, or something that\n" +
   "the broker cannot tell, 3 the broker cannot be reached.";

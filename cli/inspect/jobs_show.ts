@@ -3,6 +3,7 @@ import { escapeText } from "../../platform/escape.ts";
 import type { Console } from "../console.ts";
 import { collect } from "../control/arguments.ts";
 import { KILLED, OK } from "../exit_codes.ts";
+import { isoTime } from "../iso_time.ts";
 import type { Program } from "../program.ts";
 import { formatDuration } from "../status.ts";
 import { UsageError } from "../usage_error.ts";
@@ -85,7 +86,7 @@ function printRunning({ options, console, printJson }: Task, { running }: FoundM
     const { messageId, actorName, queueName, since, attempt } = message;
     if (options.json) {
       const place = { queue: queueName, state: "running", messageId, actor: actorName };
-      printJson({ ...place, worker: worker.id, since: new Date(since).toISOString(), attempt });
+      printJson({ ...place, worker: worker.id, since: isoTime(since), attempt });
       continue;
     }
     const duration = formatDuration(Math.max(0, worker.seenAt - since));

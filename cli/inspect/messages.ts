@@ -4,7 +4,8 @@ import { toWireOptions } from "../../core/message_options.ts";
 import { escapeLines, escapeText } from "../../platform/escape.ts";
 import { shorten } from "../../platform/thrown.ts";
 import { toJson } from "../dead_letters/format.ts";
-import { type Column, formatTable, formatTime, isoTime } from "./table.ts";
+import { isoTime } from "../iso_time.ts";
+import { type Column, formatTable, formatTime } from "./table.ts";
 
 /** Maximum of characters of arguments and options. JSON output is not cut. */
 const MAX_JSON = 10_000;

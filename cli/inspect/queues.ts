@@ -11,6 +11,7 @@ import type { Program } from "../program.ts";
 import { formatDuration } from "../status.ts";
 import { noteUnknownQueues } from "../unknown_queues.ts";
 import { UsageError } from "../usage_error.ts";
+import { isoTime } from "../iso_time.ts";
 import { confirm, whoAmI } from "./confirm.ts";
 import {
   type Action,
@@ -20,7 +21,7 @@ import {
   runAction,
   runInspect,
 } from "./run.ts";
-import { type Column, formatCount, formatTable, formatTime, isoTime } from "./table.ts";
+import { type Column, formatCount, formatTable, formatTime } from "./table.ts";
 import { counted } from "../../platform/counted.ts";
 
 const EXIT_CODES =

@@ -83,10 +83,3 @@ export function formatTime(ms: number | undefined, isUtc: boolean): string {
   const local = new Date(ms - (isUtc ? 0 : date.getTimezoneOffset() * 60_000));
   return local.toISOString().slice(0, 19).replace("T", " ");
 }
-
-/** A time for programs: ISO 8601 in UTC, or `null`. */
-export function isoTime(ms: number | undefined): string | null {
-  if (ms === undefined) return null;
-  const date = new Date(ms);
-  return Number.isNaN(date.getTime()) ? null : date.toISOString();
-}

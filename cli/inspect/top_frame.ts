@@ -7,7 +7,8 @@ import type {
 } from "../../core/inspection_reports.ts";
 import { escapeText } from "../../platform/escape.ts";
 import { formatDuration } from "../status.ts";
-import { type Column, formatCount, formatTable, formatTime, isoTime } from "./table.ts";
+import { isoTime } from "../iso_time.ts";
+import { type Column, formatCount, formatTable, formatTime } from "./table.ts";
 
 /** Content of `top` at one time. */
 export interface TopFrame {

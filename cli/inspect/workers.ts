@@ -8,6 +8,7 @@ import { OK } from "../exit_codes.ts";
 import type { Program } from "../program.ts";
 import { formatDuration } from "../status.ts";
 import { UsageError } from "../usage_error.ts";
+import { isoTime } from "../iso_time.ts";
 import {
   type Action,
   type BrokerTask,
@@ -16,7 +17,7 @@ import {
   runAction,
   runOnBroker,
 } from "./run.ts";
-import { type Column, formatCount, formatTable, isoTime } from "./table.ts";
+import { type Column, formatCount, formatTable } from "./table.ts";
 
 const EXIT_CODES =
   "0 done, 2 wrong arguments, an unknown worker, a module that does not import, or\n" +

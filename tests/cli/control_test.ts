@@ -173,6 +173,23 @@ test("schedules lists, pauses, resumes and triggers periodic actors", async () =
   assertEquals((await broker.getQueueMessageCounts("reports")).ready, 1);
 });
 
+test("Commands escape what they read, and print what the server refuses in one line", async () => {
+  await using means = await open();
+  const { broker, namespace, run } = means;
+  const value = { since: 1e300, until: 1e300, reason: "\x1b[2J\u009b\u202e\nforged" };
+  await broker.controlStore.change([{ key: "pause/queue/default", value }]);
+  const listed = await run("pause", "actors.ts");
+  assertEquals(
+    [listed.code, listed.output],
+    [0, "Queue default is paused: \\x1b[2J\\x9b\\u202e\\nforged\n"],
+  );
+  await redis.command("DEL", `${namespace}:__queues__`);
+  await redis.command("SET", `${namespace}:__queues__`, "not a set");
+  const refused = await run("queues", "list", "actors.ts");
+  assertEquals(refused.code, 1);
+  assertMatch(refused.output, /^Cannot list queues: Redis answers: WRONGTYPE .*\n$/);
+});
+
 test("cancel, pause and resume print errors in one line, and exit with 2", async () => {
   await using means = await open();
   const cases: [args: string[], said: string][] = [

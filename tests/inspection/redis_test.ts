@@ -61,6 +61,17 @@ test("RedisInspector finds queues by their keys alone, as Python leaves them", a
   assertEquals(queues.map(({ queueName, ready }) => [queueName, ready]), [["old", 1]]);
 });
 
+test("RedisInspector leaves out what is no queue, but is written to where queues are listed", async () => {
+  const namespace = `inspect-${crypto.randomUUID()}`;
+  const hostile = "q\x1b[2J\u009b\u202e";
+  await server.command("SADD", `${namespace}:__queues__`, hostile, "", "a b", "q");
+  await server.command("HSET", `${namespace}:a b.msgs`, "1", "{}");
+  await using broker = new RedisBroker({ url: server.url, namespace });
+  await using inspector = broker.inspect();
+  const { queues } = await inspector.overview({ discover: true });
+  assertEquals(queues.map(({ queueName }) => queueName), ["q"]);
+});
+
 test("RedisInspector lists a worker in Python while its heartbeat is recent", async () => {
   const namespace = `inspect-${crypto.randomUUID()}`;
   await using broker = new RedisBroker({ url: server.url, namespace });

@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { assertEquals } from "@std/assert";
 import { SqliteBroker } from "@dq/dramatiq";
 import { connectionOf } from "../../clients/sqlite/handles.ts";
 import { READY } from "../../clients/sqlite/schema.ts";
 import { inspectorConformance } from "../conformance/inspector.ts";
-import { after } from "../support/test.ts";
+import { after, test } from "../support/test.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "dramatiq-inspect-"));
 after(() => rm(folder, { recursive: true }));
@@ -35,4 +36,14 @@ inspectorConformance({
       ).run(queueName, READY, data);
     });
   },
+});
+
+test("SqliteInspector leaves out what is no queue, but is written to where queues are listed", async () => {
+  await using broker = new SqliteBroker({ path: ":memory:" });
+  await broker.connect();
+  await using inspector = broker.inspect();
+  const add = connectionOf(broker).statement("insert into dramatiq_queues(name) values(?)");
+  for (const name of ["q\x1b[2J\u009b\u202e", "", "a b", "q"]) add.run(name);
+  const { queues } = await inspector.overview();
+  assertEquals(queues.map(({ queueName }) => queueName), ["q"]);
 });

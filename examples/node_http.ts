@@ -31,7 +31,7 @@ async function answer(request: IncomingMessage): Promise<[status: number, body: 
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  process.once(signal, async () => {
+  process.on(signal, async () => { // npm and the terminal may both send one
     server.close(); // accepts no more connections, and closes idle ones
     await once(server, "close"); // requests are answered first
     await broker.close();

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, write, writeSync } from "node:fs";
+import { runtime } from "../platform/runtime.ts";
 
 const STANDARD_ERROR = 2;
 /** Maximum of buffered bytes, while the reader is slow. */
@@ -14,14 +15,17 @@ const FLUSH_TIMEOUT = 1_000;
  */
 const MAX_WRITE = 4_096;
 
+const LINE_FEED = 0x0a;
+
 const encoder = /* @__PURE__ */ new TextEncoder();
 
 /**
  * The file, pipe or terminal of the log. Writing never blocks the process: the supervisor must
  * handle signals and children even if the reader of the log is stuck.
  *
- * While the reader is slow, up to a megabyte is buffered. Lines beyond that are dropped, and their
- * number is logged once the reader continues.
+ * While the reader is slow, up to a megabyte is buffered. Lines beyond that are dropped, and so are
+ * lines that cannot be written, to a full disk or a closed pipe. Their number is logged once lines
+ * can be written again.
  *
  * direct (writes at once) ─▶ full (buffers and retries) ─▶ dropping ─▶ direct
  */
@@ -33,6 +37,10 @@ export class LogOutput {
   #buffer: Uint8Array[] = [];
   #buffered = 0;
   #dropped = 0;
+  /** Dropped lines that a line in the buffer reports. */
+  #reporting = 0;
+  /** True if the last write ended within a line. */
+  #isWithinLine = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isWriting = false;
   #onEmpty: () => void = () => {};
@@ -64,7 +72,10 @@ export class LogOutput {
 
   /** Waits until the buffer is written, for at most a second. */
   async flushed(): Promise<void> {
-    if (this.#dropped > 0) this.#reportDropped();
+    if (this.#dropped > 0) {
+      this.#reportDropped();
+      if (this.#timer === undefined && !this.#isWriting) this.#drain();
+    }
     if (this.#buffer.length === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onEmpty = resolve;
@@ -78,18 +89,30 @@ export class LogOutput {
     return this.#isWriting;
   }
 
-  /** Closes a file, after an attempt to write the buffer. */
-  close(): void {
+  /**
+   * Closes a file, after an attempt to write the buffer.
+   *
+   * @returns The number of dropped lines that it has not reported.
+   */
+  close(): number {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#descriptor === STANDARD_ERROR) return;
+    if (this.#descriptor === STANDARD_ERROR) return 0;
     if (this.#buffer.length > 0) this.#drain();
     clearTimeout(this.#timer);
     closeSync(this.#descriptor);
+    this.#dropBuffer();
+    return this.#dropped;
+  }
+
+  /** Counts lines that another output has dropped, to report them with the next line. */
+  addDropped(count: number): void {
+    this.#dropped += count;
   }
 
   #append(line: string): void {
-    const bytes = encoder.encode(line);
+    const isCut = this.#isWithinLine && this.#buffer.length === 0;
+    const bytes = encoder.encode(isCut ? `\n${line}` : line);
     this.#buffer.push(bytes);
     this.#buffered += bytes.length;
   }
@@ -97,6 +120,7 @@ export class LogOutput {
   #reportDropped(): void {
     const count = this.#dropped;
     this.#dropped = 0;
+    this.#reporting += count;
     this.#append(this.#onDropped(count));
   }
 
@@ -128,28 +152,50 @@ export class LogOutput {
 
   #wrote(count: number): void {
     const first = this.#buffer[0]!;
+    if (count > 0) this.#isWithinLine = first[count - 1] !== LINE_FEED;
     this.#buffered -= count;
     if (count === first.length) this.#buffer.shift();
     else this.#buffer[0] = first.subarray(count);
   }
 
-  /** Retries later if the pipe is full; otherwise the reader is gone, and the buffer is dropped. */
+  /**
+   * Retries later if the pipe is full. Otherwise the disk is full or the reader is gone: the buffer
+   * is dropped, and the next line is an attempt to write again.
+   */
   #failed(error: unknown): void {
     if ((error as { code?: string }).code === "EAGAIN") {
       this.#timer = setTimeout(() => this.#drain(), RETRY_INTERVAL);
       return;
     }
+    // A failed write to a file on Deno may have written a part without saying so.
+    if (runtime === "deno" && isFile(this.#descriptor)) this.#isWithinLine = true;
+    this.#dropBuffer();
+    this.#onEmpty();
+  }
+
+  #dropBuffer(): void {
+    const reports = this.#reporting > 0 ? 1 : 0;
+    this.#dropped += this.#buffer.length - reports + this.#reporting;
+    this.#reporting = 0;
     this.#buffer = [];
     this.#buffered = 0;
-    this.#emptied();
   }
 
   #emptied(): void {
+    this.#reporting = 0;
     if (this.#dropped > 0) {
       this.#reportDropped();
       return this.#drain();
     }
     this.#onEmpty();
+  }
+}
+
+function isFile(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isFile();
+  } catch {
+    return false; // closed
   }
 }
 

@@ -72,7 +72,7 @@ export class LogWriter {
     if (this.#options.file === undefined) return;
     const previous = this.#output;
     this.#output = this.#open();
-    previous.close();
+    this.#output.addDropped(previous.close());
   }
 
   /** Waits until all lines are written, for at most a second. */
@@ -97,7 +97,7 @@ export class LogWriter {
   }
 
   #droppedLine(count: number): string {
-    const text = `Dropped ${count} log lines while the reader of the log did not read`;
+    const text = `Dropped ${count} log lines that could not be written, or that were not read`;
     const properties = { droppedLines: count };
     return this.#format(
       { time: Date.now(), level: "warning", logger: "dramatiq.supervisor", text, properties },

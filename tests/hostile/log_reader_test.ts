@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { LogOutput } from "../../cli/log_output.ts";
 import { eventually, Fixture, gone, kill, ROOT, RUN } from "../cli/fixture.ts";
 import { test } from "../support/test.ts";
 
@@ -86,7 +88,7 @@ test("A log tells how many lines were dropped when its reader goes on", async ()
     assertEquals([process, level], ["supervisor", "warning"]);
     assertEquals(
       message,
-      `Dropped ${droppedLines} log lines while the reader of the log did not read`,
+      `Dropped ${droppedLines} log lines that could not be written, or that were not read`,
     );
   }
   const loud = lines.filter(({ logger }) => logger === "stdout").length;
@@ -103,4 +105,72 @@ test("A log file that is a named pipe without a reader is an error at once", asy
   const program = fixture.start(["loud.ts", "--log-file", path]);
   assertEquals(await program.ended, 2);
   assertMatch(program.output, /^Cannot write the log to \S+log\.pipe: .*ENXIO.*\n$/);
+});
+
+/** A named pipe and what is read from it. */
+class NamedPipe {
+  readonly path: string;
+  #descriptor = -1;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  static async make(fixture: Fixture): Promise<NamedPipe> {
+    const path = join(fixture.folder, "log.pipe");
+    await once(spawn("mkfifo", [path]), "exit");
+    return new NamedPipe(path);
+  }
+
+  open(): void {
+    this.#descriptor = openSync(this.path, constants.O_RDONLY | constants.O_NONBLOCK);
+  }
+
+  /** Everything that is in the pipe. */
+  read(): string {
+    let text = "";
+    const part = new Uint8Array(2 ** 16);
+    try {
+      for (let n = 1; n > 0;) {
+        n = readSync(this.#descriptor, part);
+        text += new TextDecoder().decode(part.subarray(0, n));
+      }
+    } catch (error) {
+      assertEquals((error as { code?: string }).code, "EAGAIN");
+    }
+    return text;
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+test("LogOutput reports lines that it could not write, each one, and never joins two", async () => {
+  await using fixture = await Fixture.open({});
+  const pipe = await NamedPipe.make(fixture);
+  pipe.open();
+  const output = new LogOutput(pipe.path, (count) => `dropped ${count}\n`);
+  output.write("one\n");
+  assertEquals(pipe.read(), "one\n");
+  pipe.close();
+  for (let i = 0; i < 3; i++) output.write("lost\n"); // EPIPE, like ENOSPC of a full disk
+  await output.flushed();
+  pipe.open();
+  output.write("two\n");
+  assertEquals(pipe.read(), "dropped 3\ntwo\n");
+  output.write(`${"x".repeat(2 ** 18)}\n`); // fills the pipe
+  pipe.close();
+  await output.flushed(); // what is left of the line is lost
+  pipe.open();
+  const begun = pipe.read();
+  assert(/^x*$/.test(begun) && begun.length < 2 ** 18, begun.slice(-20));
+  pipe.close();
+  output.write("lost\n");
+  pipe.open();
+  output.write("three\n");
+  assertEquals(pipe.read(), "\ndropped 2\nthree\n");
+  pipe.close();
+  output.write("lost\n");
+  assertEquals(output.close(), 1);
 });

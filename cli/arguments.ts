@@ -200,26 +200,33 @@ function makeCommand(): Command {
         .choices(["inline", "thread", "process"]),
     )
     .option("-Q, --queues [names...]", "work on these queues only")
-    .option("--pid-file <path>", "keep the process id in this file")
-    .option("--log-file <path>", "add the log to this file")
+    .option("--pid-file <path>", "write the process id to this file")
+    .option("--log-file <path>", "append the log to this file")
     .addOption(
-      new Option("--log-format <kind>", "default: text on a terminal, else json")
+      new Option(
+        "--log-format <kind>",
+        "format of the log (default: text on a terminal, else json)",
+      )
         .choices(["text", "json"]),
     )
-    .option("--skip-logging", "log nothing but why it cannot work")
-    .option("--watch <folder>", "start anew when source code in this folder changes")
-    .option("-i, --watch-include <pattern>", "watch these files, too; repeatable", collect)
+    .option("--skip-logging", "log fatal errors only")
+    .option("--watch <folder>", "reload when source code in this folder changes")
+    .option("-i, --watch-include <pattern>", "also watch these files; repeatable", collect)
     .option("-x, --watch-exclude <pattern>", "do not watch these files; repeatable", collect)
     .option(
       "--worker-shutdown-timeout <ms>",
-      "time for running actors at the end (default: 600000)",
+      "time that running actors have to finish at a stop (default: 600000)",
       number("workerShutdownTimeout"),
     )
-    .option("-f, --fork-function <module:function>", "run it in a process; repeatable", collect);
+    .option(
+      "-f, --fork-function <module:function>",
+      "run this function in a process of its own; repeatable",
+      collect,
+    );
   return addProcessOptions(command)
-    .option("-v, --verbose", "log every message on its way")
+    .option("-v, --verbose", "log every step of each message")
     .version(VERSION, "--version", "print the version")
-    .helpOption("-h, --help", "print this")
+    .helpOption("-h, --help", "print this help")
     .addHelpText("after", helpAfterOptions);
 }
 
@@ -227,10 +234,10 @@ function addProcessOptions(command: Command): Command {
   return command
     .option(
       "--max-tasks-per-child <n>",
-      "replace a worker process after so many messages",
+      "replace a worker process after this many messages",
       number("maxTasksPerChild"),
     )
-    .option("--http <host:port>", "serve /livez, /readyz and /metrics there")
+    .option("--http <host:port>", "serve /livez, /readyz and /metrics on this address")
     .option(
       "--live-timeout <ms>",
       "silence of all processes after which /livez fails (default: 120000)",

@@ -184,7 +184,7 @@ export class ChildSlot implements ChildListener {
       this.#slowStarts.delete(child);
       this.#owner.log(
         "warning",
-        "{name} has not begun to work after {seconds} s: it is importing its modules, or connecting",
+        "{name} has not started to work after {seconds} s: it is importing its modules, or connecting",
         { name: child.name, childPid: child.pid, seconds: SLOW_START / 1_000 },
       );
     }, SLOW_START);
@@ -220,7 +220,7 @@ export class ChildSlot implements ChildListener {
     const pause = this.#instantDeaths === 0
       ? 0
       : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (this.#instantDeaths - 1));
-    this.#owner.log("error", "{name} {ending}; another one starts {when}", {
+    this.#owner.log("error", "Restarting {name} {when}: it {ending}", {
       name: child.name,
       childPid: child.pid,
       ending: describe(ending),
@@ -245,6 +245,6 @@ export class ChildSlot implements ChildListener {
  */
 export function describe({ code, signal, reason }: Ending): string {
   if (reason !== undefined) return `did not start: ${reason}`;
-  if (signal === "SIGKILL") return "was killed by SIGKILL, maybe for want of memory";
+  if (signal === "SIGKILL") return "was killed by SIGKILL, possibly because memory ran out";
   return signal === null ? `ended with code ${code}` : `was killed by ${signal}`;
 }

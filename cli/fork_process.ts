@@ -32,7 +32,7 @@ export async function runForkProcess(
   holdLifeline({
     stop: (reason) => {
       if (!isRunning) process.exit(OK);
-      controller.abort(new DOMException(`The fork is to end: ${reason}`, "AbortError"));
+      controller.abort(new DOMException(`The fork must end: ${reason}`, "AbortError"));
       stopped.resolve();
     },
     crash: () => process.exit(KILLED),
@@ -42,7 +42,9 @@ export async function runForkProcess(
   const fork = typeof role.function === "string"
     ? await loadFunction(role.function, tellWarning)
     : forksOf(broker)[role.function];
-  if (fork === undefined) throw new UsageError(`Cannot run fork ${role.function}: it is gone`);
+  if (fork === undefined) {
+    throw new UsageError(`Cannot run fork ${role.function}: no middleware declares it any more`);
+  }
   const name = typeof role.function === "string" ? role.function : fork.name || "of a middleware";
   isRunning = true;
   tell({ type: "ready", text: `Running ${name}`, forks: 0 });

@@ -17,11 +17,11 @@ ${subcommands.length === 0 ? "" : `Other commands:\n${subcommands.join("")}\n`}E
   ${command} actors.ts --watch .
 
 Signals:
-  SIGTERM, SIGINT (Ctrl-C)   stop when running actors are done; a second one kills
-  SIGHUP                     start anew with the code as it is now; the log file, too
+  SIGTERM, SIGINT (Ctrl-C)   stop once running actors have finished; a second one kills
+  SIGHUP                     reload the code, and reopen the log file
   SIGUSR2                    log what each worker process is doing
 
-Exit codes: 0 stopped as asked, 1 killed or died, 2 wrong arguments or a module that does not
+Exit codes: 0 stopped on request, 1 killed or died, 2 wrong arguments or a module that does not
 import, 3 the broker cannot be reached, 4 the pid file is in use or cannot be used.
 `;
 }

@@ -42,7 +42,7 @@ export function holdLifeline(listener: LifelineListener): void {
   process.on("SIGHUP", ignore);
   process.on("SIGUSR2", () => listener.status?.());
   process.on("SIGTERM", () => listener.stop("SIGTERM"));
-  process.stdin.on("end", () => listener.stop("the supervisor is gone"));
+  process.stdin.on("end", () => listener.stop("the supervisor has ended"));
   process.stdin.on("error", ignore);
   process.stdin.resume();
   // Printing fails once the supervisor has ended; actors must finish all the same.
@@ -54,7 +54,7 @@ export function holdLifeline(listener: LifelineListener): void {
       time: Date.now(),
       level: "fatal",
       logger: "dramatiq.process",
-      text: `Nobody caught: ${errorMessage(error)}`,
+      text: `Uncaught error: ${errorMessage(error)}`,
       properties: { error: toJson(error) },
     });
     listener.crash(error);

@@ -71,7 +71,7 @@ export class PidFile implements Disposable {
     while (!this.#writeLock()) {
       if (performance.now() >= end) {
         throw this.#error(
-          `${this.#lock} is in the way; remove it if no other worker is starting just now`,
+          `${this.#lock} exists; remove it if no other worker is starting now`,
         );
       }
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_INTERVAL);
@@ -97,7 +97,7 @@ export class PidFile implements Disposable {
     if (stats === undefined) return;
     if (!stats.isFile()) throw this.#error("it is not a regular file");
     const text = this.#read();
-    if (!/^\d+\n?$/.test(text)) throw this.#error("it holds something else than a process id");
+    if (!/^\d+\n?$/.test(text)) throw this.#error("its content is not a process id");
     const pid = Number(text);
     // Its own id: a restarted container gives processes the same ids as before.
     if (pid === process.pid || !isRunning(pid)) return;

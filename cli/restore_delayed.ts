@@ -55,8 +55,7 @@ export async function runRestoreDelayed(
 async function restore(broker: Broker, args: RestoreArguments): Promise<void> {
   if (!canRestore(broker)) {
     throw new UsageError(
-      `Cannot restore delayed messages: ${broker.constructor.name} keeps none where Python does ` +
-        "not find them",
+      `Cannot restore delayed messages: it is for Redis only, not for ${broker.constructor.name}`,
     );
   }
   for (const queueName of queuesOf(broker, args)) {
@@ -69,7 +68,7 @@ function summary(queueName: string, restored: number, workers: number): string {
   const text = `Restored ${restored} delayed ${counted(restored, "message(s)")} of ${queueName}`;
   if (workers === 0) return text;
   const who = workers === 1 ? "a worker of this library serves" : `${workers} workers serve`;
-  return `${text}: ${who} the queue and will run what is delayed`;
+  return `${text}: ${who} the queue and will run the delayed messages`;
 }
 
 function canRestore(broker: Broker): broker is RestoringBroker {
@@ -113,9 +112,9 @@ function makeCommand(): Command {
   return new Command(`${commandName()} restore-delayed`)
     .usage("[options] module[:broker] [modules…]")
     .description(
-      "Puts delayed messages on Redis back where Python workers find them, in the order of their " +
-        "etas. Workers of this library do so when the last one stops; this is for when it was " +
-        "killed and none is to follow. Queues that one still serves are left alone.",
+      "Returns delayed messages on Redis to where Python workers find them, in the order of their " +
+        "etas. The last worker of this library does so when it stops; run this if it was killed and " +
+        "no other will start. Queues that a worker still serves are not changed.",
     )
     .argument("[modules...]")
     .option(
@@ -123,7 +122,7 @@ function makeCommand(): Command {
       "of this queue; repeatable (default: all)",
       (value: string, previous: string[] = []) => [...previous, value],
     )
-    .helpOption("-h, --help", "print this")
+    .helpOption("-h, --help", "print this help")
     .addHelpText(
       "after",
       "\nExit codes: 0 done, 2 wrong arguments or a module that does not import, 3 the broker " +

@@ -24,7 +24,7 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new 
   Subcommand
 >([
   ["cancel", {
-    summary: "cancels messages wherever they are",
+    summary: "cancels waiting and running messages",
     async run(args, program) {
       const { runCancel } = await import("./control/cancel.ts");
       return await runCancel(args, program);
@@ -38,7 +38,7 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new 
     },
   }],
   ["dead-letters", {
-    summary: "lists, shows, requeues and purges what was given up",
+    summary: "lists, shows, requeues and purges dead letters",
     async run(args, program) {
       const { runDeadLetters } = await import("./dead_letters/command.ts");
       return await runDeadLetters(args, program);
@@ -73,7 +73,7 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new 
     },
   }],
   ["restore-delayed", {
-    summary: "gives delayed messages on Redis back to Python workers",
+    summary: "returns delayed messages on Redis to Python workers",
     async run(args, program) {
       const { runRestoreDelayed } = await import("./restore_delayed.ts");
       return await runRestoreDelayed(args, program);
@@ -87,14 +87,14 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new 
     },
   }],
   ["top", {
-    summary: "shows what all workers do, again and again",
+    summary: "shows what all workers are doing, continuously",
     async run(args, program, console) {
       const { runTop } = await import("./inspect/top.ts");
       return await runTop(args, program, console);
     },
   }],
   ["workers", {
-    summary: "lists the workers that are alive, quiets and resumes them",
+    summary: "lists, quiets and resumes the live workers",
     async run(args, program, console) {
       const { runWorkers } = await import("./inspect/workers.ts");
       return await runWorkers(args, program, console);

@@ -138,7 +138,7 @@ export class Supervisor implements ChildSlotOwner {
       const isOldThere = first.current !== undefined;
       if (isOldThere) {
         const { reason = `it ended with code ${outcome.code}` } = outcome;
-        this.log("error", "Failed to reload, and the old code goes on: {reason}", { reason });
+        this.log("error", "Failed to reload, so the old code stays in use: {reason}", { reason });
       }
       return;
     }
@@ -209,13 +209,13 @@ export class Supervisor implements ChildSlotOwner {
   #stop(signal: string): void {
     const state = this.#state;
     if (!("since" in state)) {
-      const again = process.stdin.isTTY ? "; once more kills them" : "";
+      const again = process.stdin.isTTY ? "; a second signal kills them" : "";
       this.log("info", `Stopping after {signal}: running actors may finish${again}`, { signal });
       return this.#stopAll();
     }
     if (state.name === "killing" || performance.now() - state.since < SAME_KEYSTROKE) return;
     this.#state = { name: "killing", since: state.since, exitCode: KILLED };
-    this.log("warning", "Killing what is still running after another {signal}", { signal });
+    this.log("warning", "Killing all processes after another {signal}", { signal });
     for (const slot of [...this.#workers, ...this.#forks]) slot.kill();
   }
 

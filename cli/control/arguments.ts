@@ -52,7 +52,7 @@ export function makeControlCommand(name: string, description: string, exitCodes:
     .description(description)
     .argument("[modules...]")
     .option("--json", `print one JSON object a line, with "schema": ${SCHEMA}`)
-    .helpOption("-h, --help", "print this")
+    .helpOption("-h, --help", "print this help")
     .addHelpText("after", `\nExit codes: ${exitCodes}\n`);
 }
 

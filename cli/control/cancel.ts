@@ -14,25 +14,24 @@ import { type ControlTask, runControl } from "./run.ts";
 export function runCancel(args: readonly string[], program: Program): Promise<number> {
   const command = makeControlCommand(
     "cancel",
-    "Cancels messages wherever they are: one by its id, or all of an actor or queue that were made " +
-      "so far. What waits goes to the dead letters, from where it can be requeued; what runs is " +
-      "stopped.",
+    "Cancels waiting and running messages: one by its id, or all of an actor or queue that were made " +
+      "so far. Waiting messages become dead letters, which can be requeued; running ones are stopped.",
     "0 done, 2 wrong arguments or a module that does not import, 3 the control store\n" +
       "cannot be reached.",
   )
     .option("--id <id>", "the message with this id; repeatable", collect)
-    .option("-A, --actor <name>", "all of this actor")
-    .option("-Q, --queue <name>", "all of this queue; repeatable", collect)
+    .option("-A, --actor <name>", "all messages of this actor")
+    .option("-Q, --queue <name>", "all messages of this queue; repeatable", collect)
     .option(
       "--before <time>",
-      "that were made before: a date, or 2h, 7d ago (default: now)",
+      "only those made before: a date, or a time ago such as 2h, 7d (default: now)",
       timeOf("before", Date.now(), -1),
     )
-    .option("--reason <text>", "why, for logs and dead letters")
-    .option("--drop", "drop what waits instead of keeping it among the dead letters")
-    .option("--purge", "with --drop: at once, rather than when a worker gets to it")
-    .option("--yes", "cancel all that match, however many")
-    .option("--dry-run", "say what would be cancelled, and do nothing");
+    .option("--reason <text>", "the reason, for logs and dead letters")
+    .option("--drop", "drop waiting messages instead of dead-lettering them")
+    .option("--purge", "with --drop: drop them now, not when a worker receives them")
+    .option("--yes", "required with --actor or --queue, unless with --dry-run")
+    .option("--dry-run", "print what would be cancelled, and do nothing");
   return runControl(command, args, program, cancel);
 }
 

@@ -23,14 +23,14 @@ export function runPause(args: readonly string[], program: Program): Promise<num
     EXIT_CODES,
   )
     .option("-Q, --queue <name>", "this queue; repeatable", collect)
-    .option("-A, --actor <name>", "this actor, and no others of its queue")
+    .option("-A, --actor <name>", "this actor, not the others of its queue")
     .option(
       "--until <time>",
-      "resume by itself then: a date, or 30m, 2h from now",
+      "resume automatically then: a date, or a time from now such as 30m, 2h",
       timeOf("until", Date.now(), 1),
     )
-    .option("--reason <text>", "why, for people to read")
-    .option("--dry-run", "say what would be paused, and do nothing");
+    .option("--reason <text>", "the reason, for people to read")
+    .option("--dry-run", "print what would be paused, and do nothing");
   return runControl(command, args, program, async (task) => {
     const { control, options, print, queues } = task;
     const { until, reason, dryRun } = options;
@@ -66,7 +66,7 @@ function warnOf(outcomes: readonly PauseOutcome[], { warn }: ControlTask): void 
   const ids = new Set(outcomes.flatMap(({ ignoredBy }) => ignoredBy));
   if (ids.size === 0) return;
   warn(
-    `Workers in Python know no pauses, and go on. Heard of lately, if only to send: ${
+    `Workers in Python do not support pauses, and continue. Seen recently, perhaps only to send: ${
       [...ids].join(", ")
     }`,
   );
@@ -84,7 +84,7 @@ export function runResume(args: readonly string[], program: Program): Promise<nu
   const command = makeControlCommand("resume", description, EXIT_CODES)
     .option("-Q, --queue <name>", "this queue; repeatable", collect)
     .option("-A, --actor <name>", "this actor")
-    .option("--dry-run", "say what would be resumed, and do nothing");
+    .option("--dry-run", "print what would be resumed, and do nothing");
   return runControl(command, args, program, async ({ control, options, print, queues }) => {
     const { dryRun } = options;
     for (const target of targetsOf(options, queues, "resume")) {

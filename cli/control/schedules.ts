@@ -23,9 +23,7 @@ interface Action {
 
 const ACTIONS: ReadonlyMap<string, Action> = /* @__PURE__ */ new Map<string, Action>([
   ["list", {
-    description:
-      "Lists the schedules that workers which are alive fire, and those that the modules " +
-      "declare.",
+    description: "Lists the schedules that live workers fire, and those that the modules declare.",
     changes: false,
     run: list,
   }],
@@ -35,12 +33,12 @@ const ACTIONS: ReadonlyMap<string, Action> = /* @__PURE__ */ new Map<string, Act
     run: pause,
   }],
   ["resume", {
-    description: "Resumes schedules on all workers. What was due meanwhile is not made up.",
+    description: "Resumes schedules on all workers. Messages that were due meanwhile are not sent.",
     changes: true,
     run: resume,
   }],
   ["trigger", {
-    description: "Sends the message of schedules now, besides those that are due.",
+    description: "Sends the messages of schedules now, in addition to those that are due.",
     changes: true,
     run: trigger,
   }],
@@ -71,12 +69,12 @@ export async function runSchedules(args: readonly string[], program: Program): P
   }
   const command = makeControlCommand(`schedules ${name}`, action.description, EXIT_CODES)
     .option("-N, --name <name>", "this schedule; repeatable", collect);
-  if (action.changes) command.option("--dry-run", "say what would be done, and do nothing");
+  if (action.changes) command.option("--dry-run", "print what would be done, and do nothing");
   if (name === "pause" || name === "resume") command.option("--all", "all schedules");
   if (name === "pause") {
-    command.option("--yes", "pause all of them").option(
+    command.option("--yes", "required with --all, unless with --dry-run").option(
       "--reason <text>",
-      "why, for people to read",
+      "the reason, for people to read",
     );
   }
   return await runControl(command, others, program, async (task) => {
@@ -96,7 +94,7 @@ function helpOf(): string {
   });
   const command = `${commandName()} schedules`;
   return `Usage: ${command} <action> [options] --broker URL | module[:broker] [modules…]\n\n` +
-    `Looks after periodic actors.\n\nActions:\n${lines.join("")}\n` +
+    `Manages the schedules of periodic actors.\n\nActions:\n${lines.join("")}\n` +
     `${command} <action> --help says more.\n`;
 }
 

@@ -76,24 +76,23 @@ function makeCommand(): Command {
   return addBrokerOption(new Command(`${commandName()} dashboard`))
     .usage("[options] [module[:broker] [modules…]]")
     .description(
-      "Serves pages in the browser: queues, messages, dead letters, workers, and what can be done " +
-        "about them.",
+      "Serves pages for browsers: queues, messages, dead letters and workers, with actions on them.",
     )
     .argument("[modules...]")
     .option(
       "--host <address>",
-      "listen here; beyond this machine only with a password",
+      "the address to listen on; others than loopback need a password",
       "127.0.0.1",
     )
     .option("--port <number>", "the port; 0 for any", `${PORT}`)
     .option("--password-file <path>", "ask for the password in this file (HTTP Basic; use TLS)")
     .option("--base-path <path>", "the path at which a proxy shows it, such as /ops")
     .option("--origin <origin>", "the origin that browsers see, if a proxy changes the host")
-    .option("--read-only", "show, and change nothing")
-    .helpOption("-h, --help", "print this")
+    .option("--read-only", "show pages without actions")
+    .helpOption("-h, --help", "print this help")
     .addHelpText(
       "after",
-      "\nExit codes: 0 stopped as asked, 2 wrong arguments or a module that does not import.\n",
+      "\nExit codes: 0 stopped on request, 2 wrong arguments or a module that does not import.\n",
     );
 }
 

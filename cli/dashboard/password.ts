@@ -25,7 +25,7 @@ export function readPassword(path: string): string {
   }
   if (password.length >= MIN_LENGTH) return password;
   throw new UsageError(
-    `Cannot use the password of ${path}: it has ${password.length} characters, and ${MIN_LENGTH} are the least`,
+    `Cannot use the password of ${path}: it has ${password.length} characters, and must have at least ${MIN_LENGTH}`,
   );
 }
 

@@ -120,28 +120,28 @@ function makeCommand(now: number): Command {
   return new Command(`${commandName()} dead-letters`)
     .usage("<action> [options] module[:broker] [modules…]")
     .description(
-      "Looks after messages that were given up.\n\n" +
+      "Manages dead letters: messages that failed for good or were cancelled.\n\n" +
         "Actions:\n" +
         "  list     one line for each\n" +
-        "  show     all that is known of each: arguments, options, traceback\n" +
-        "  requeue  puts them on their queue, to start afresh\n" +
-        "  purge    drops them for good",
+        "  show     all details: arguments, options, traceback\n" +
+        "  requeue  puts them back on their queue, with all retries left\n" +
+        "  purge    drops them",
     )
     .argument("[action]")
     .argument("[modules...]")
     .option("-Q, --queue <name>", "of this queue; repeatable (default: all)", collect)
     .option("-A, --actor <name>", "for this actor; repeatable", collect)
-    .option("--id <id>", "whose message id begins so; repeatable", collect)
+    .option("--id <id>", "with a message id that begins with this; repeatable", collect)
     .option(
       "--since <time>",
-      "that died then or later: a date, or 2h, 7d ago",
+      "that died at this time or later: a date, or a time ago such as 2h, 7d",
       timeOf("since", now, -1),
     )
-    .option("--before <time>", "that died before", timeOf("before", now, -1))
-    .option("-n, --limit <n>", "so many at most, the oldest first", limitOf)
-    .option("--dry-run", "say what requeue or purge would do, and do nothing")
+    .option("--before <time>", "that died before this time", timeOf("before", now, -1))
+    .option("-n, --limit <n>", "at most this many, the oldest first", limitOf)
+    .option("--dry-run", "print what requeue or purge would do, and do nothing")
     .option("--json", "print one JSON object a line")
-    .helpOption("-h, --help", "print this")
+    .helpOption("-h, --help", "print this help")
     .addHelpText("after", examplesOf(`${commandName()} dead-letters`));
 }
 

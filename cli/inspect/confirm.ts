@@ -38,7 +38,7 @@ export async function confirm(
     );
   }
   const typed = isFinal && count > MANY ? queueNames.join(",") : "y";
-  const how = typed === "y" ? "[y/N]" : `Type ${typed} to go on:`;
+  const how = typed === "y" ? "[y/N]" : `Type ${typed} to confirm:`;
   const sentence = what.charAt(0).toUpperCase() + what.slice(1);
   const answer = await console.ask(`${escapeText(`${sentence}? ${how}`)} `);
   const isYes = answer.trim() === typed || (typed === "y" && /^y(?:es)?$/i.test(answer.trim()));

@@ -11,21 +11,21 @@ const ACTIONS: ReadonlyMap<string, Action> = /* @__PURE__ */ new Map<string, Act
     },
   }],
   ["show", {
-    summary: "shows all that is known of a message",
+    summary: "shows all details of a message",
     async run(args, program, console) {
       const { runJobsShow } = await import("./jobs_show.ts");
       return await runJobsShow(args, program, console);
     },
   }],
   ["find", {
-    summary: "says where a message is",
+    summary: "shows where a message is",
     async run(args, program, console) {
       const { runJobsFind } = await import("./jobs_show.ts");
       return await runJobsFind(args, program, console);
     },
   }],
   ["cancel", {
-    summary: "cancels messages wherever they are, like the command cancel",
+    summary: "cancels waiting and running messages, like the command cancel",
     async run(args, program) {
       const { runCancel } = await import("../control/cancel.ts");
       return await runCancel(args, program);

@@ -50,7 +50,7 @@ interface Verb {
 const RETRY: Verb = {
   name: "retry",
   description:
-    "Puts dead letters back on their queue, to start afresh; or delayed messages, to run now.",
+    "Puts dead letters back on their queue, with all retries left; or delayed messages, to run now.",
   states: ["dead", "delayed"],
   past: "requeued",
   change: (state) => state === "dead" ? "requeue" : "runNow",
@@ -104,11 +104,11 @@ function run(
   )
     .option(
       "-n, --limit <n>",
-      `so many at most (default: ${LIMIT.toLocaleString("en-US")})`,
+      `at most this many (default: ${LIMIT.toLocaleString("en-US")})`,
       countOf("--limit"),
     )
-    .option("--dry-run", "say what would be done, and do nothing")
-    .option("--yes", "do not ask");
+    .option("--dry-run", "print what would be done, and do nothing")
+    .option("--yes", "do not ask for confirmation");
   return runInspect<JobsOptions>(command, args, program, console, async (task) => {
     const interruption = new Interruption();
     try {

@@ -52,14 +52,21 @@ export function runJobsList(
     STATES,
   )
     .addOption(
-      new Option("--group <by>", "count the messages that are alike").choices(["error", "actor"]),
+      new Option("--group <by>", "count messages with the same error or actor").choices([
+        "error",
+        "actor",
+      ]),
     )
     .addOption(
       new Option("--order <order>", "default: newest first for dead letters, else oldest")
         .choices(["oldest", "newest"]),
     )
-    .option("-n, --limit <n>", `list so many at most (default: ${LIMIT})`, countOf("--limit"))
-    .option("--scan <n>", `read so many of a queue at most (default: ${SCAN})`, countOf("--scan"));
+    .option("-n, --limit <n>", `list at most this many (default: ${LIMIT})`, countOf("--limit"))
+    .option(
+      "--scan <n>",
+      `read at most this many of each queue (default: ${SCAN})`,
+      countOf("--scan"),
+    );
   return runInspect<JobsOptions>(command, args, program, console, list);
 }
 

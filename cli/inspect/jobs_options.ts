@@ -36,13 +36,17 @@ export function addFilters(command: Command, states: readonly MessageState[]): C
       new Option("--state <state>", "in this state (default: dead)").choices([...states]),
     )
     .option("-A, --actor <name>", "for this actor")
-    .option("--error <text>", "whose error contains this, in any case")
+    .option("--error <text>", "whose error contains this text, in upper or lower case")
     .option(
       "--since <time>",
-      "that died (are due, were sent) then or later: a date, or 2h, 7d ago",
+      "that died (are due, were sent) at this time or later: a date, or a time ago such as 2h, 7d",
       timeOf("since", now, -1),
     )
-    .option("--before <time>", "that died (are due, were sent) before", timeOf("before", now, -1));
+    .option(
+      "--before <time>",
+      "that died (are due, were sent) before this time",
+      timeOf("before", now, -1),
+    );
 }
 
 /** Makes a parser of whole numbers of 1 or more. */

@@ -22,7 +22,7 @@ export function runJobsFind(
   console: Console,
 ): Promise<number> {
   const text =
-    "Says where messages are: on which queue, in which state, and which worker runs them.";
+    "Shows where messages are: on which queue, in which state, and which worker runs them.";
   return run("find", text, args, program, console, (task, one) => {
     const { ref, messageId, actorName = "?" } = one;
     task.console.print(
@@ -37,7 +37,7 @@ export function runJobsShow(
   program: Program,
   console: Console,
 ): Promise<number> {
-  const text = "Shows all that is known of messages: arguments, options, error.";
+  const text = "Shows all details of messages: arguments, options, error.";
   return run("show", text, args, program, console, (task, one) => {
     task.console.print(formatDetails(one, task.options.utc === true));
   });

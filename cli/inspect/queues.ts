@@ -84,7 +84,7 @@ function runList(args: readonly string[], program: Program, console: Console): P
     EXIT_CODES,
   )
     .option("-Q, --queue <name>", "this queue; repeatable (default: all)", collect)
-    .option("--discover", "look for queues that nobody has announced, which takes longer");
+    .option("--discover", "also search for queues that are not registered, which takes longer");
   return runInspect<QueuesOptions>(command, args, program, console, list);
 }
 
@@ -123,9 +123,11 @@ async function list(task: Task): Promise<number> {
     stateOf(one, pauseOf(one.queueName), options.utc === true),
   ]);
   if (rows.length > 0) console.print(formatTable(columns, rows, console.columns));
-  else console.note("There are no queues yet: one is there once a message was sent\n");
+  else console.note("There are no queues yet: a queue exists once a message was sent to it\n");
   await noteUnknownQueues(task, named);
-  if (isPartial) console.note("There are more queues than one look shows; --queue names others\n");
+  if (isPartial) {
+    console.note("There are more queues than are read at once; name others with --queue\n");
+  }
   if (workers !== undefined) console.note(`${sumOf(workers)}${lastMinuteOf(history)}\n`);
   return OK;
 }
@@ -204,15 +206,15 @@ function toJson(one: QueueOverview, pause: Pause | undefined): Record<string, un
 function runPurge(args: readonly string[], program: Program, console: Console): Promise<number> {
   const command = makeInspectCommand(
     "queues purge",
-    "Drops all messages of queues that are in one state. What workers have fetched they finish.",
+    "Drops all messages of queues that are in one state. Messages that workers have fetched still run.",
     EXIT_CODES,
   )
     .option("-Q, --queue <name>", "this queue; repeatable", collect)
     .addOption(
       new Option("--state <state>", "messages in this state").choices(["ready", "delayed", "dead"]),
     )
-    .option("--dry-run", "say what would be dropped, and do nothing")
-    .option("--yes", "do not ask");
+    .option("--dry-run", "print what would be dropped, and do nothing")
+    .option("--yes", "do not ask for confirmation");
   return runInspect<QueuesOptions>(command, args, program, console, purge);
 }
 

@@ -99,7 +99,7 @@ export function makeInspectCommand(name: string, description: string, exitCodes:
     .argument("[modules...]")
     .option("--json", `print one JSON object a line, with "schema": ${SCHEMA}`)
     .option("--utc", "show times in UTC")
-    .helpOption("-h, --help", "print this")
+    .helpOption("-h, --help", "print this help")
     .addHelpText("after", `\nExit codes: ${exitCodes}\n`);
 }
 

@@ -43,16 +43,16 @@ export function runTop(
 ): Promise<number> {
   const command = makeInspectCommand(
     "top",
-    "Shows what all workers do, again and again. Without a terminal it prints one JSON object for " +
-      "each look.",
+    "Shows what all workers are doing, continuously. Without a terminal it prints a JSON object for " +
+      "each update.",
     EXIT_CODES,
   )
     .option(
       "--interval <s>",
-      `seconds between two looks (default: ${INTERVAL})`,
+      `seconds between updates (default: ${INTERVAL})`,
       countOf("--interval"),
     )
-    .option("-n, --limit <n>", "end after so many looks", countOf("--limit"));
+    .option("-n, --limit <n>", "end after this many updates", countOf("--limit"));
   return runInspect<TopOptions>(command, args, program, console, top);
 }
 

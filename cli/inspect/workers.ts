@@ -36,13 +36,13 @@ interface WorkersOptions extends CommonOptions {
 type Task = BrokerTask<WorkersOptions>;
 
 const ACTIONS: ReadonlyMap<string, Action> = /* @__PURE__ */ new Map<string, Action>([
-  ["list", { summary: "lists the workers that are alive", run: runList }],
+  ["list", { summary: "lists the live workers", run: runList }],
   ["quiet", {
-    summary: "tells workers to start nothing more, and to finish what runs",
+    summary: "tells workers to start no more messages, and to finish the running ones",
     run: (...args) => runChange("quiet", ...args),
   }],
   ["resume", {
-    summary: "tells quiet workers to go on",
+    summary: "tells quiet workers to continue",
     run: (...args) => runChange("resume", ...args),
   }],
 ]);
@@ -69,7 +69,7 @@ export async function runWorkers(
 function runList(args: readonly string[], program: Program, console: Console): Promise<number> {
   const command = makeInspectCommand(
     "workers list",
-    "Lists the workers that are alive, the one that started first first.",
+    "Lists the live workers in the order in which they started.",
     EXIT_CODES,
   );
   return runOnBroker<WorkersOptions>(command, args, program, console, async (task) => {
@@ -144,13 +144,13 @@ function runChange(
   console: Console,
 ): Promise<number> {
   const description = name === "quiet"
-    ? "Tells workers to start nothing more, and to finish what runs. They stay until they are stopped."
-    : "Tells quiet workers to go on.";
+    ? "Tells workers to start no more messages, and to finish the running ones. They do not end."
+    : "Tells quiet workers to continue.";
   const command = makeInspectCommand(`workers ${name}`, description, EXIT_CODES)
-    .option("-W, --worker <id>", "the worker whose id begins so; repeatable", collect)
-    .option("--all", "all workers that are alive")
-    .option("--dry-run", "say what would be done, and do nothing");
-  if (name === "quiet") command.option("--reason <text>", "why, for the log of the worker");
+    .option("-W, --worker <id>", "the worker whose id begins with this; repeatable", collect)
+    .option("--all", "all live workers")
+    .option("--dry-run", "print what would be done, and do nothing");
+  if (name === "quiet") command.option("--reason <text>", "the reason, for the log of the worker");
   return runOnBroker<WorkersOptions>(command, args, program, console, (task) => change(name, task));
 }
 
@@ -192,8 +192,8 @@ async function chosen(
     const known = reporting.map(({ id }) => id).join(", ") || "none";
     throw new UsageError(
       escapeText(
-        `Cannot ${name} worker "${prefix}": ${found.length} workers have an id that begins so; ` +
-          `alive are ${known}`,
+        `Cannot ${name} worker "${prefix}": ${found.length} workers have an id that begins with it; ` +
+          `live workers are ${known}`,
       ),
     );
   });

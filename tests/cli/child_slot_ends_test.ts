@@ -33,7 +33,7 @@ class ChildSlotFixture implements ChildSlotOwner, Disposable {
 
   log(_level: string, text: string, { ending, when }: Record<string, unknown> = {}): void {
     this.said.push(
-      text.replace("{name} {ending}; another one starts {when}", `${ending}, ${when}`),
+      text.replace("Restarting {name} {when}: it {ending}", `${ending}, ${when}`),
     );
   }
 

@@ -67,7 +67,10 @@ test("pause and resume change what all workers do, and list what is paused", asy
   await redis.command("ZADD", heartbeats, Date.now(), python);
   const again = await run("pause", "-Q", "default", "actors.ts");
   assertEquals([again.code, again.stdout], [0, "Paused queue default\n"]);
-  assertMatch(again.output, new RegExp(`^Warning: Workers in Python .* go on.* ${python}$`, "m"));
+  assertMatch(
+    again.output,
+    new RegExp(`^Warning: Workers in Python .* continue.* ${python}$`, "m"),
+  );
   await redis.command("DEL", heartbeats);
   const resumed = await run(
     ...["resume", "-Q", "default", "-Q", "reports", "--actor", "mail"],

@@ -70,7 +70,7 @@ test("worker.ts dashboard refuses other machines without a password, and invalid
   const short = `${fixture.folder}/short`;
   const stub = ["--broker", "stub:"];
   assertMatch(await refusal(...stub, "--host", "0.0.0.0"), /on 0\.0\.0\.0 without a password/);
-  assertMatch(await refusal(...stub, "--password-file", short), /12 are the least/);
+  assertMatch(await refusal(...stub, "--password-file", short), /must have at least 12/);
   assertMatch(
     await refusal(...stub, "--password-file", `${short}er`),
     /Cannot read the password file/,

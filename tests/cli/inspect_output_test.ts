@@ -36,7 +36,7 @@ test("Dropping many messages requires typing the name of their queue", async () 
   for (const [answer, isFinal, isYes] of answers) {
     const console = new RecordedConsole([answer]);
     assertEquals(await confirm(console, false, { ...change, isFinal }), isYes, answer);
-    const how = isFinal ? "Type mails to go on:" : "[y/N]";
+    const how = isFinal ? "Type mails to confirm:" : "[y/N]";
     assertEquals(console.questions, [`Drop 2,000 messages of mails? ${how} `]);
     assertEquals(console.notes, isYes ? "" : "Nothing was changed\n");
   }

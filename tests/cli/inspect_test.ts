@@ -245,7 +245,7 @@ for (const [kind, { open }] of Object.entries(KINDS)) {
     await runCommand(["workers", "resume", "--all", "--broker", url]);
     await eventually("go on", () => worker.state === "running");
     const unknown = () => runCommand(["workers", "quiet", "-W", "x", "--broker", url]);
-    await assertRejects(unknown, UsageError, "0 workers have an id that begins so");
+    await assertRejects(unknown, UsageError, "0 workers have an id that begins with it");
     gate.resolve();
   });
 

@@ -76,7 +76,7 @@ test("PidFile waits while another process locks the file, and then refuses", asy
   await withFolder(async (folder) => {
     const path = join(folder, "pid");
     await writeFile(`${path}.lock`, String(RUNNING));
-    assertThrows(() => new PidFile(path), PidFileError, "is in the way");
+    assertThrows(() => new PidFile(path), PidFileError, "exists; remove it");
     assertEquals(readdirSync(folder), ["pid.lock"]);
   });
 });

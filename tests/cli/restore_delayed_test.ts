@@ -73,7 +73,7 @@ test("restore-delayed prints errors of its arguments in one line, and exits with
       ["--queue", "nowhere", "actors.ts"],
       "the modules declare no such queue, but default, reports",
     ],
-    [["stub.ts"], "Cannot restore delayed messages: StubBroker keeps none"],
+    [["stub.ts"], "Cannot restore delayed messages: it is for Redis only, not for StubBroker"],
     [["--speed", "actors.ts"], "unknown option '--speed'"],
   ];
   const programs = cases.map(([args]) => means.run(...args));

@@ -67,12 +67,12 @@ for (const deed of ["killed", "exits", "late"]) {
     await app.send(deed);
     for (const name of names.slice(25)) await app.send("touch", [name]);
     const program = app.start("app.ts", "--threads", "0", "--concurrency", "4");
-    await program.printed("another one starts");
+    await program.printed("Restarting worker-");
     await app.fixture.noted(deed);
     await app.fixture.noted("hangs");
     for (const name of names) await app.fixture.noted(name);
     await app.holds({ queued: 0, unacked: 0, stored: 0, dead: 0 });
-    if (deed === "late") assertStringIncludes(program.output, "Nobody caught: thrown in a timer");
+    if (deed === "late") assertStringIncludes(program.output, "Uncaught error: thrown in a timer");
     assertEquals(await program.stop(), 0);
     const notes = await app.fixture.notes();
     assertEquals(new Set(notes), new Set([...names, deed, "hangs"]));

@@ -76,7 +76,9 @@ onTerminals("On a terminal the log is readable, and Ctrl-C stops well, as it say
   await terminal.shows("Working on default");
   assert(terminal.output.includes("\x1b[32mINFO"), terminal.output);
   terminal.type("\x03");
-  await terminal.shows("Stopping after SIGINT: running actors may finish; once more kills them");
+  await terminal.shows(
+    "Stopping after SIGINT: running actors may finish; a second signal kills them",
+  );
   await fixture.write("release", "");
   assertEquals(await terminal.ended, 0);
   await terminal.shows("finished");

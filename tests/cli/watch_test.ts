@@ -26,7 +26,7 @@ test("--watch reloads on a change, keeps the old worker when the new code does n
   await program.printed("Reloading: actors.ts has changed");
 
   await fixture.write("actors.ts", "this is no code");
-  await program.printed("Failed to reload, and the old code goes on: Cannot import actors.ts");
+  await program.printed("Failed to reload, so the old code stays in use: Cannot import actors.ts");
   assert(isRunning(program.workers[1]!));
 
   // As editors do it: another file takes its place.

@@ -125,7 +125,7 @@ export const CLI: readonly Mutant[] = [
   ...mutantsOf("cli/lifeline.ts", SIGNALS, [
     [
       "a worker outlives its supervisor",
-      'process.stdin.on("end", () => listener.stop("the supervisor is gone"));',
+      'process.stdin.on("end", () => listener.stop("the supervisor has ended"));',
       "",
       { filter: "no worker behind" },
     ],

@@ -125,7 +125,7 @@ function makeCommand(): Command {
     .helpOption("-h, --help", "print this help")
     .addHelpText(
       "after",
-      "\nExit codes: 0 done, 2 wrong arguments or a module that does not import, 3 the broker " +
-        "cannot\nbe reached.\n",
+      "\nExit codes: 0 done, 2 wrong arguments, a module that does not import, or a broker other\n" +
+        "than Redis, 3 the broker cannot be reached.\n",
     );
 }

@@ -52,7 +52,7 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new 
     },
   }],
   ["pause", {
-    summary: "pauses queues on all workers",
+    summary: "pauses queues or an actor on all workers",
     async run(args, program) {
       const { runPause } = await import("./control/pause.ts");
       return await runPause(args, program);
@@ -66,7 +66,7 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new 
     },
   }],
   ["resume", {
-    summary: "resumes queues on all workers",
+    summary: "resumes queues or an actor on all workers",
     async run(args, program) {
       const { runResume } = await import("./control/pause.ts");
       return await runResume(args, program);

@@ -15,7 +15,7 @@ const STATES = ["ready", "delayed"] as const;
 /** Messages to drop. */
 export interface PurgeTarget {
   readonly actorName: string | undefined;
-  /** A queue; `undefined` for all queues of the broker. */
+  /** A queue; `undefined` for all queues on the server. */
   readonly queueName: string | undefined;
   /** Only messages made before this time, in milliseconds since the epoch. */
   readonly before: number;
@@ -49,13 +49,21 @@ export async function assertCanPurge(broker: Broker): Promise<void> {
 export async function purgeCancelled(broker: Broker, target: PurgeTarget): Promise<void> {
   const inspector = broker.inspect();
   try {
-    const queues = target.queueName === undefined ? broker.queues : [target.queueName];
+    const queues = target.queueName === undefined
+      ? await queueNamesOf(broker, inspector)
+      : [target.queueName];
     for (const queueName of queues) {
       for (const state of STATES) await purgeState(broker, inspector, target, queueName, state);
     }
   } finally {
     await inspector[Symbol.asyncDispose]();
   }
+}
+
+/** The queues that a broker declares, and those that it finds on its server. */
+async function queueNamesOf(broker: Broker, inspector: Inspector): Promise<Iterable<string>> {
+  const { queues } = await inspector.overview();
+  return new Set([...broker.queues, ...queues.map(({ queueName }) => queueName)]);
 }
 
 async function purgeState(

@@ -16,8 +16,8 @@ export function runCancel(args: readonly string[], program: Program): Promise<nu
     "cancel",
     "Cancels waiting and running messages: one by its id, or all of an actor or queue that were made " +
       "so far. Waiting messages become dead letters, which can be requeued; running ones are stopped.",
-    "0 done, 2 wrong arguments or a module that does not import, 3 the control store\n" +
-      "cannot be reached.",
+    "0 done, 2 wrong arguments, a module that does not import, or a broker without a\n" +
+      "control store, 3 the control store cannot be reached.",
   )
     .option("--id <id>", "the message with this id; repeatable", collect)
     .option("-A, --actor <name>", "all messages of this actor")

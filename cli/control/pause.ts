@@ -5,8 +5,9 @@ import { timeOf } from "../time_argument.ts";
 import { collect, type ControlOptions, makeControlCommand } from "./arguments.ts";
 import { type ControlTask, runControl } from "./run.ts";
 
-const EXIT_CODES = "0 done, 2 wrong arguments or a module that does not import, 3 the control " +
-  "store\ncannot be reached.";
+const EXIT_CODES =
+  "0 done, 2 wrong arguments, a module that does not import, or a broker without a\n" +
+  "control store, 3 the control store cannot be reached.";
 
 /**
  * Runs `worker.ts pause`. Without a queue and an actor it lists the pauses.

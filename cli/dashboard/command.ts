@@ -92,7 +92,8 @@ function makeCommand(): Command {
     .helpOption("-h, --help", "print this help")
     .addHelpText(
       "after",
-      "\nExit codes: 0 stopped on request, 2 wrong arguments or a module that does not import.\n",
+      "\nExit codes: 0 stopped on request, 2 wrong arguments, a module that does not import, or an\n" +
+        "address that is in use.\n",
     );
 }
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { currentSignal, type Message } from "@dq/dramatiq";
+import { currentSignal, Message } from "@dq/dramatiq";
 import { aborted } from "../support/aborted.ts";
 import type { Rules } from "./broker_control_harness.ts";
 import { assertCancelledResult, running } from "./cancelling_fixture.ts";
@@ -98,6 +98,21 @@ export const cancellingAll: Rules = {
       assert(ran.every((n) => n % 9 === 0 || n === 1_000), ran.join());
       const keep = () => control.cancelAll({ actor: "a" }, { purge: true, keep: true });
       await assertRejects(keep, TypeError, "that are to be kept");
+    },
+  },
+
+  purgesUndeclared: {
+    rule: "cancelAll with purge drops messages on queues that its broker does not declare",
+    async check(fixture) {
+      const { broker } = fixture.open();
+      await using inspector = broker.inspect();
+      if (inspector.whyNot("browse:ready") !== undefined) return; // see the rule above
+      const { queueName, now } = fixture;
+      const message = new Message({ queueName, actorName: "unwanted", args: [] });
+      await broker.enqueue(message.copy({ messageTimestamp: now - 60_000 }));
+      const { control } = fixture.open(false);
+      await control.cancelAll({ actor: "unwanted" }, { purge: true });
+      assertEquals((await inspector.list({ queueName, state: "ready" })).total, 0);
     },
   },
 

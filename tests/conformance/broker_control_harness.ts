@@ -106,8 +106,12 @@ export class Fixture implements AsyncDisposable {
     await (this.#clock?.advance(ms) ?? delay(ms));
   }
 
-  /** Makes a broker; a second one is another process, or the same broker where none can be. */
-  open(): Side {
+  /**
+   * Makes a broker; a second one is another process, or the same broker where none can be.
+   *
+   * @param declares False for one that does not know the queue of the fixture.
+   */
+  open(declares = true): Side {
     if (this.harness.sharesNothing && this.#sides.length > 0) return this.#sides[0]!;
     const fates = new Fates();
     const middleware = [
@@ -117,7 +121,7 @@ export class Fixture implements AsyncDisposable {
       new Results({ backend: this.#results, storeResults: true }),
     ];
     const broker = this.harness.open(this.namespace, middleware, this.#clock);
-    broker.declareQueue(this.queueName);
+    if (declares) broker.declareQueue(this.queueName);
     const side = { broker, control: new Control(broker), fates };
     this.#sides.push(side);
     return side;

@@ -10,7 +10,7 @@ import { test } from "../../support/test.ts";
 import { OPENERS } from "./databases.ts";
 
 /** Milliseconds after which those who watch take over. */
-const HEARTBEAT_TIMEOUT = 250;
+const HEARTBEAT_TIMEOUT = 1_000;
 const HOUR = 3_600_000;
 
 /** Two brokers on one file: the clock of the first is that of the test, and it holds a message. */

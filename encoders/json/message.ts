@@ -1,4 +1,4 @@
-import { isSimple, writeJson, writeNumber, writeString } from "./writer.ts";
+import { isSimple, isToJsonInherited, writeJson, writeNumber, writeString } from "./writer.ts";
 import type { MessageDict } from "../../core/message_dict.ts";
 
 /** Head of the last message, up to its arguments: the next message usually has the same one. */
@@ -16,7 +16,9 @@ let head = { queueName: "", actorName: "", text: "" };
  */
 export function writeMessage(message: MessageDict): string {
   const { args, kwargs, options, message_id: id, message_timestamp: timestamp } = message;
-  if (!isSimple(args, 1) || !isSimple(kwargs, 1) || !isSimple(options, 1)) {
+  const isFast = !isToJsonInherited() && isSimple(args, 1) && isSimple(kwargs, 1) &&
+    isSimple(options, 1);
+  if (!isFast) {
     return writeJson(message);
   }
   return writeHead(message.queue_name, message.actor_name) + JSON.stringify(args) +

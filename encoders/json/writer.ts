@@ -30,7 +30,7 @@ const NON_ASCII = /[^\x00-\x7e]/g;
  *   names the place.
  */
 export function writeJson(value: unknown): string {
-  if (isSimple(value, 0)) return JSON.stringify(value);
+  if (!isToJsonInherited() && isSimple(value, 0)) return JSON.stringify(value);
   const problem = { found: false };
   const text = write(value, 0, problem);
   if (problem.found) throw new TypeError(describeProblem(value));
@@ -38,8 +38,16 @@ export function writeJson(value: unknown): string {
 }
 
 /**
- * True if `JSON.stringify` writes the value as Python would. It is several times
- * faster than writing by hand.
+ * True if a library has given all arrays or all objects a `toJSON`, as old versions of Prototype
+ * do: `JSON.stringify` would then write something else than the value.
+ */
+export function isToJsonInherited(): boolean {
+  return "toJSON" in Array.prototype; // which inherits from Object.prototype
+}
+
+/**
+ * True if `JSON.stringify` writes the value as Python would, provided that no `toJSON` is
+ * inherited. It is several times faster than writing by hand.
  *
  * @param value The value.
  * @param depth The number of arrays and objects around it.

@@ -48,3 +48,29 @@ test("JSONEncoder.encodeMessage refuses what encode refuses, in the same words",
     assertEquals(assertThrows(() => encoder.encodeMessage(bad), TypeError).message, text);
   }
 });
+
+test("JSONEncoder writes the values themselves where prototypes have a toJSON", () => {
+  const message: MessageDict = {
+    queue_name: "q",
+    actor_name: "a",
+    args: [1, ["two", { three: 3 }]],
+    kwargs: { of: [4] },
+    options: { pipe_target: { args: [5] } },
+    message_id: "m",
+    message_timestamp: 5,
+  };
+  const expected = encoder.encode(message);
+  for (const prototype of [Array.prototype, Object.prototype]) {
+    for (const enumerable of [false, true]) {
+      const patch = { value: () => "patched", enumerable, configurable: true };
+      Object.defineProperty(prototype, "toJSON", patch);
+      let written: unknown[];
+      try {
+        written = [encoder.encode(message), encoder.encodeMessage(message)];
+      } finally {
+        Reflect.deleteProperty(prototype, "toJSON");
+      }
+      assertEquals(written, [expected, expected]);
+    }
+  }
+});

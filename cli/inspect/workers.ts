@@ -60,9 +60,11 @@ export async function runWorkers(
   program: Program,
   console: Console = STANDARD_CONSOLE,
 ): Promise<number> {
-  const [first = "--help"] = args;
+  const [first = "list"] = args;
   const isAction = ACTIONS.has(first) || first === "--help" || first === "-h";
-  if (isAction) return await runAction("workers", ACTIONS, args, program, console);
+  if (isAction && args.length > 0) {
+    return await runAction("workers", ACTIONS, args, program, console);
+  }
   return await runList(args, program, console);
 }
 

@@ -1,6 +1,7 @@
 import { getLogger } from "../../platform/logging.ts";
 import { builtinModule, mayRead, mayWrite } from "../../platform/runtime.ts";
 import { errorMessage } from "../../platform/thrown.ts";
+import { openNotifyFile } from "./notify_file.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "notifier");
 
@@ -171,31 +172,13 @@ export class ChangeNotifier {
   }
 
   #open(): number {
-    const fs = builtinModule("node:fs");
-    const flags = fs.constants.O_RDWR | fs.constants.O_CREAT;
     if (this.#descriptor === undefined) {
-      const isNew = !fs.existsSync(this.#file!);
-      this.#descriptor = fs.openSync(this.#file!, flags, 0o600);
-      if (isNew) this.#share();
-      this.#inode = fs.fstatSync(this.#descriptor).ino;
+      const file = this.#file!;
+      const opened = openNotifyFile(file, file.slice(0, -SUFFIX.length));
+      this.#descriptor = opened.descriptor;
+      this.#inode = opened.inode;
     }
     return this.#descriptor;
-  }
-
-  /**
-   * Gives the new file the mode of the database and, as root, its owner, as SQLite does with its log.
-   * Otherwise a command that root runs would leave a file that the workers cannot use.
-   */
-  #share(): void {
-    const fs = builtinModule("node:fs");
-    const file = this.#file!;
-    try {
-      const { mode, uid, gid } = fs.statSync(file.slice(0, -SUFFIX.length));
-      fs.chmodSync(file, mode & 0o666);
-      if (fs.statSync(file).uid !== uid) fs.chownSync(file, uid, gid);
-    } catch {
-      // Only root may give a file away; others find out that it changed when they poll.
-    }
   }
 
   #watch(): void {

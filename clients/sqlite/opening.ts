@@ -88,7 +88,11 @@ function prepareFile(address: CheckedAddress, isReopened: boolean): string {
   const exists = fs.existsSync(given);
   if (!exists && isReopened) throw failed(given, "the file was deleted or moved");
   const path = exists ? fs.realpathSync(given) : targetOf(given);
-  if (exists && fs.statSync(path).isDirectory()) throw failed(given, "it is a folder");
+  if (exists) {
+    const stat = fs.statSync(path);
+    if (stat.isDirectory()) throw failed(given, "it is a folder");
+    if (!stat.isFile()) throw failed(given, "it is not a regular file"); // a named pipe, /dev/null, …
+  }
   checkFileSystem(address, dirname(path));
   if (exists) return path;
   try {

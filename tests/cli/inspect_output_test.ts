@@ -63,6 +63,7 @@ test("Commands that inspect a broker print errors in one line", async () => {
     [["queues", "list", "--broker", "sqlite:no%20such.db"], "there is no such file"],
     [["queues", "list", "--broker", "redis://h:port/0"], "is the port a number"],
     [["queues", "list"], "or give its address by --broker or DRAMATIQ_BROKER_URL"],
+    [["workers"], "or give its address by --broker or DRAMATIQ_BROKER_URL"],
     [["top"], "or give its address by --broker or DRAMATIQ_BROKER_URL"],
   ];
   for (const [args, said] of cases) {

@@ -1,4 +1,16 @@
-import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -101,6 +113,31 @@ test("SqliteBroker makes the file that a symbolic link names, and all else besid
   });
 });
 
+test("SqliteBroker notifies through a file of its own, and follows and fills no other", async () => {
+  await withFolder(async (folder) => {
+    const [other, new_] = [join(folder, "other"), join(folder, "new")];
+    await writeFile(other, "precious");
+    const kinds: Readonly<Record<string, (notify: string) => Promise<unknown>>> = {
+      link: (notify) => symlink(other, notify),
+      dangling: (notify) => symlink(new_, notify),
+      hard: (notify) => link(other, notify),
+      folder: (notify) => mkdir(notify),
+      pipe: (notify) => once(spawn("mkfifo", [notify]), "exit"),
+    };
+    for (const [kind, make] of Object.entries(kinds)) {
+      const path = join(folder, `${kind}.db`);
+      await make(`${path}-notify`);
+      await using broker = new SqliteBroker({ path });
+      await using consumer = broker.consume("default");
+      const receiving = receiveOne(consumer); // polls
+      await broker.enqueue(work("default", 1));
+      assertEquals((await receiving).args, [1], kind);
+      assertEquals(await readFile(other, "utf8"), "precious", kind);
+    }
+    await assertRejects(() => stat(new_), Error, "ENOENT");
+  });
+});
+
 test("SqliteBroker says that a symbolic link names itself", async () => {
   await withFolder(async (folder) => {
     const path = join(folder, "loop.db");
@@ -118,6 +155,8 @@ test("SqliteBroker refuses what is no database, and leaves it as it is", async (
     await using broker = new SqliteBroker({ path });
     assertStringIncludes((await failure(broker.connect())).message, "is not a database");
     assertEquals(await readFile(path, "utf8"), text);
+    await using onDevice = new SqliteBroker({ path: "/dev/null" });
+    assertStringIncludes((await failure(onDevice.connect())).message, "not a regular file");
     await using onFolder = new SqliteBroker({ path: folder });
     assertStringIncludes((await failure(onFolder.connect())).message, "it is a folder");
   });
@@ -291,7 +330,10 @@ test("SqliteBroker opens nothing but new files and its own notify file by the fi
       .map(([call]) => call).filter((call) => call.startsWith("openSync"));
     const allowed: Record<string, string[]> = {
       "opening.ts": ['openSync(path, "wx", 0o600));'],
-      "change_notifier.ts": ["openSync(this.#file!, flags, 0o600);"],
+      "notify_file.ts": [
+        "openSync(path, flags);",
+        "openSync(path, flags | O_CREAT | O_EXCL, 0o600);",
+      ],
     };
     assertEquals(calls, allowed[name] ?? [], name);
   }

@@ -2,11 +2,11 @@ import process from "node:process";
 import type { Arguments } from "./arguments.ts";
 import type { Role } from "./child.ts";
 import { KILLED, OK } from "./exit_codes.ts";
-import { holdLifeline, tellWarning } from "./lifeline.ts";
+import { listenToSupervisor, sendWarning } from "./supervisor_listener.ts";
 import { loadFunction, loadModules } from "./load_modules.ts";
 import { configureLogging } from "./logging.ts";
 import { UsageError } from "./usage_error.ts";
-import { tell } from "./ipc.ts";
+import { sendRecord } from "./ipc.ts";
 import { forksOf } from "./worker_process.ts";
 
 /** Milliseconds that a fork has to end after its signal has aborted. */
@@ -29,7 +29,7 @@ export async function runForkProcess(
   const controller = new AbortController();
   let isRunning = false;
   const stopped = Promise.withResolvers<void>();
-  holdLifeline({
+  listenToSupervisor({
     stop: (reason) => {
       if (!isRunning) process.exit(OK);
       controller.abort(new DOMException(`The fork must end: ${reason}`, "AbortError"));
@@ -37,17 +37,17 @@ export async function runForkProcess(
     },
     crash: () => process.exit(KILLED),
   });
-  const { broker } = await loadModules(args.modules, tellWarning);
+  const { broker } = await loadModules(args.modules, sendWarning);
   if (!args.skipLogging) await configureLogging(args.verbose);
   const fork = typeof role.function === "string"
-    ? await loadFunction(role.function, tellWarning)
+    ? await loadFunction(role.function, sendWarning)
     : forksOf(broker)[role.function];
   if (fork === undefined) {
     throw new UsageError(`Cannot run fork ${role.function}: no middleware declares it any more`);
   }
   const name = typeof role.function === "string" ? role.function : fork.name || "of a middleware";
   isRunning = true;
-  tell({ type: "ready", text: `Running ${name}`, forks: 0 });
+  sendRecord({ type: "ready", text: `Running ${name}`, forks: 0 });
 
   const result = fork(controller.signal);
   if (!isPromise(result)) {

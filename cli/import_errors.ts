@@ -26,7 +26,7 @@ interface BuildMessage {
  * @returns The error to throw: a {@linkcode UsageError}, or the same error if a broker cannot be
  *   reached.
  */
-export function whyNotImported(specifier: string, error: unknown): Error {
+export function toImportError(specifier: string, error: unknown): Error {
   if (error instanceof BrokerConnectionError) return error;
   if (error instanceof UsageError) return error;
   const reason = isOfRuntime(error)

@@ -3,17 +3,17 @@ import process from "node:process";
 /** Records SIGINT (Ctrl-C) and SIGTERM, so that a command can finish its current step first. */
 export class Interruption {
   /** True after a signal. */
-  isAsked = false;
+  isRequested = false;
   /** Resolves at the first signal. */
-  readonly asked: Promise<void>;
+  readonly requested: Promise<void>;
   readonly #listener: () => void;
 
   /** Starts to listen. */
   constructor() {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.asked = promise;
+    this.requested = promise;
     this.#listener = () => {
-      this.isAsked = true;
+      this.isRequested = true;
       resolve();
     };
     process.on("SIGINT", this.#listener);

@@ -49,7 +49,7 @@ const MAX_RECORD = 2 ** 24;
 const MAX_FORKS = 1_000;
 
 /** Sends a record to the supervisor. */
-export function tell(record: IpcRecord): void {
+export function sendRecord(record: IpcRecord): void {
   writeAll(CONTROL_FD, `${JSON.stringify(record)}\n`);
 }
 

@@ -9,7 +9,7 @@ import { resolvePackage } from "../platform/runtime.ts";
 import { remindUntilEnded } from "../platform/slow_start.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { COMMAND_NAMES } from "./command_names.ts";
-import { whyNotImported } from "./import_errors.ts";
+import { toImportError } from "./import_errors.ts";
 import { writeAll } from "./output.ts";
 import { similarFile, similarName } from "./similar_file.ts";
 import { UsageError } from "./usage_error.ts";
@@ -86,7 +86,7 @@ export async function loadFunction(
   }
   const value = exported(await load(path, toUrl(path), warn), name);
   if (typeof value === "function") return value as (signal: AbortSignal) => unknown;
-  throw new UsageError(`Cannot run ${name} of ${path}: ${whatItIs(value, "not a function")}`);
+  throw new UsageError(`Cannot run ${name} of ${path}: ${describeExport(value, "not a function")}`);
 }
 
 /** Splits `path:export`. The path may be a URL with other colons. */
@@ -148,7 +148,7 @@ async function load(
     const isUnknown = errorMessage(error).includes(`"${url}" not a dependency`);
     throw isUnknown
       ? notFound(specifier, "file or package", error)
-      : whyNotImported(specifier, error);
+      : toImportError(specifier, error);
   } finally {
     end();
   }
@@ -163,7 +163,7 @@ async function exportedBroker(
   const value = exported(module, name);
   if (value instanceof Broker) return value;
   if (typeof value !== "function" || "fn" in value) { // an actor is a function, too
-    throw new UsageError(`Cannot use ${name} of ${path}: ${whatItIs(value, "not a broker")}`);
+    throw new UsageError(`Cannot use ${name} of ${path}: ${describeExport(value, "not a broker")}`);
   }
   const end = remindUntilEnded((seconds) =>
     warn(`Still calling ${name} of ${path} after ${seconds} s: its promise has not settled`)
@@ -172,7 +172,7 @@ async function exportedBroker(
     const broker = await value();
     return broker instanceof Broker ? broker : globalBroker([path]);
   } catch (error) {
-    throw whyNotImported(`${path}:${name}`, error);
+    throw toImportError(`${path}:${name}`, error);
   } finally {
     end();
   }
@@ -185,7 +185,7 @@ function exported(module: Record<string, unknown>, name: string): unknown {
   );
 }
 
-function whatItIs(value: unknown, otherwise: string): string {
+function describeExport(value: unknown, otherwise: string): string {
   return `it is ${value === undefined ? "not exported" : otherwise}`;
 }
 

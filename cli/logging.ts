@@ -1,6 +1,6 @@
 import { configure, getConfig, type LogRecord } from "@logtape/logtape";
 import { type LogLine, toJson } from "./log_line.ts";
-import { tell } from "./ipc.ts";
+import { sendRecord } from "./ipc.ts";
 
 /**
  * Sends the log of this process to its supervisor, unless the modules of the user have configured
@@ -20,7 +20,7 @@ export async function configureLogging(verbose: boolean): Promise<void> {
 }
 
 function send(record: LogRecord): void {
-  tell({ type: "log", ...toLogLine(record) });
+  sendRecord({ type: "log", ...toLogLine(record) });
 }
 
 /** Converts a record of LogTape. */

@@ -7,7 +7,7 @@ import { type Arguments, parseArguments, type RunWorkerOptions } from "./argumen
 import { type Role, ROLE_VARIABLE } from "./child.ts";
 import type { HealthService } from "./health/service.ts";
 import { KILLED, NO_CONNECTION, OK, PID_FILE, WRONG_USAGE } from "./exit_codes.ts";
-import { tell } from "./ipc.ts";
+import { sendRecord } from "./ipc.ts";
 import { LogWriter } from "./log_writer.ts";
 import { standardOutputFailure, writeAll } from "./output.ts";
 import { PidFile, PidFileError } from "./pid_file.ts";
@@ -31,7 +31,7 @@ export async function runWorker(options: RunWorkerOptions = {}): Promise<never> 
     const code = await exitCodeFor(error);
     if (code === undefined && role !== undefined) throw error;
     // The supervisor logs the error, once for all children.
-    if (role !== undefined) tell({ type: "fatal", text: errorMessage(error) });
+    if (role !== undefined) sendRecord({ type: "fatal", text: errorMessage(error) });
     // Not thrown: runtimes print errors with all that a server has put into them.
     else writeAll(STANDARD_ERROR, `${escapeLines(await describe(error, code)).trimEnd()}\n`);
     process.exit(code ?? KILLED);

@@ -147,14 +147,14 @@ export class Supervisor implements ChildSlotOwner {
 
   /** Logs a record of the supervisor; `{name}` is replaced with the property `name`. */
   log(level: LogLevel, template: string, properties: Record<string, unknown> = {}): void {
-    this.#say(
+    this.#write(
       level,
       template.replace(/\{(\w+)\}/g, (_, name: string) => String(properties[name])),
       properties,
     );
   }
 
-  #say(level: LogLevel, text: string, properties: Record<string, unknown> = {}): void {
+  #write(level: LogLevel, text: string, properties: Record<string, unknown> = {}): void {
     this.#log.write(
       { time: Date.now(), level, logger: "dramatiq.supervisor", text, properties },
       { name: "supervisor", pid: process.pid },
@@ -186,10 +186,10 @@ export class Supervisor implements ChildSlotOwner {
     const waits = this.#args.watch !== undefined && slot.role.kind === "worker";
     if (waits) {
       if (slot !== this.#workers[0]) return; // all would log the same
-      this.#say("error", reason);
+      this.#write("error", reason);
       return this.log("info", "Waiting for a change in {folder}", { folder: this.#args.watch });
     }
-    this.#say("fatal", reason);
+    this.#write("fatal", reason);
     this.#stopAll(ending.code || KILLED);
   }
 
@@ -252,7 +252,7 @@ export class Supervisor implements ChildSlotOwner {
     try {
       this.#log.reopen();
     } catch (error) {
-      this.#say("error", (error as Error).message);
+      this.#write("error", (error as Error).message);
     }
   }
 

@@ -6,12 +6,12 @@ import type { Arguments } from "./arguments.ts";
 import { BrokerConnectionError, DramatiqError, MiddlewareError } from "../core/errors.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { KILLED, OK, REPLACE_ME } from "./exit_codes.ts";
-import { holdLifeline, tellWarning } from "./lifeline.ts";
+import { listenToSupervisor, sendWarning } from "./supervisor_listener.ts";
 import { type Loaded, loadModules } from "./load_modules.ts";
 import type { LogLevel } from "./log_line.ts";
 import { configureLogging } from "./logging.ts";
 import { UsageError } from "./usage_error.ts";
-import { tell } from "./ipc.ts";
+import { sendRecord } from "./ipc.ts";
 import { WorkerStats } from "./worker_stats.ts";
 import { counted } from "../platform/counted.ts";
 
@@ -37,7 +37,7 @@ interface End {
 export async function runWorkerProcess(args: Arguments): Promise<number> {
   const ended = Promise.withResolvers<End>();
   let stats: WorkerStats | undefined = undefined;
-  holdLifeline({
+  listenToSupervisor({
     stop: () => {
       if (stats === undefined) process.exit(OK); // there is nothing to finish
       ended.resolve({ code: OK });
@@ -46,13 +46,13 @@ export async function runWorkerProcess(args: Arguments): Promise<number> {
       if (stats === undefined) process.exit(KILLED);
       ended.resolve({ code: KILLED, timeout: 0 });
     },
-    status: () => stats?.tell(),
+    status: () => stats?.send(),
   });
   const retire = (reason: string, level: LogLevel = "warning") => {
-    tell({ type: "retiring", reason, level });
+    sendRecord({ type: "retiring", reason, level });
     ended.resolve({ code: REPLACE_ME });
   };
-  const loaded = await loadModules(args.modules, tellWarning);
+  const loaded = await loadModules(args.modules, sendWarning);
   const { broker } = loaded;
   if (!args.skipLogging) await configureLogging(args.verbose);
   checkQueues(broker, args.queues);
@@ -69,7 +69,7 @@ export async function runWorkerProcess(args: Arguments): Promise<number> {
     ended.promise.then(() => true),
   ]);
   if (!mustStop) {
-    tell({ type: "ready", text: describeWork(broker, args), forks: forksOf(broker).length });
+    sendRecord({ type: "ready", text: describeWork(broker, args), forks: forksOf(broker).length });
   }
   worker.retired.then((reason) => retire(reason));
 

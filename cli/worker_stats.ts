@@ -2,7 +2,7 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import { healthOf } from "../worker/health.ts";
 import type { WorkerHealth } from "../worker/health_report.ts";
 import type { Worker } from "../worker/worker.ts";
-import { tell } from "./ipc.ts";
+import { sendRecord } from "./ipc.ts";
 
 /** Milliseconds between two polls of the running messages. */
 const INTERVAL = 250;
@@ -33,7 +33,7 @@ export class WorkerStats {
   }
 
   /** Sends the status to the supervisor. */
-  tell(): void {
+  send(): void {
     this.#poll();
     const [health] = healthOf(this.#worker).workers as [WorkerHealth];
     const { state, slots, inFlight, done, failed, retried, brokerSilentFor } = health;
@@ -42,7 +42,7 @@ export class WorkerStats {
     for (const entry of this.#seen) {
       if (oldest === undefined || entry[1] < oldest[1]) oldest = entry;
     }
-    tell({
+    sendRecord({
       type: "status",
       uptime: Math.round(now - this.#startedAt),
       ...{ state, slots, inFlight, done, failed, retried },

@@ -91,7 +91,7 @@ export async function runControl(
   return OK;
 }
 
-/** A broker that only controls, and may not be inspected, does not tell. */
+/** Returns nothing for a broker that may be controlled but not inspected. */
 async function describeUnknown(
   broker: Broker,
   queueNames: readonly string[],

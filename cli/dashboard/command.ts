@@ -52,7 +52,7 @@ export async function runDashboard(args: readonly string[], program: Program): P
     const host = options.host.includes(":") ? `[${options.host}]` : options.host;
     const path = `${settings.basePath ?? ""}/`;
     writeAll(STANDARD_OUTPUT, `Dashboard on http://${host}:${server.port}${path}\n`);
-    await interruption.asked;
+    await interruption.requested;
     await server.close();
   } finally {
     interruption.close();

@@ -43,7 +43,7 @@ export async function runDeadLetters(args: readonly string[], program: Program):
     const visit = new Visit(broker, parsed, interruption);
     for (const queueName of queues) await visit.queue(queueName, queues);
     visit.printSummary(queues);
-    return interruption.isAsked || visit.failures > 0 ? KILLED : OK;
+    return interruption.isRequested || visit.failures > 0 ? KILLED : OK;
   } finally {
     interruption.close();
     await broker.close();
@@ -86,14 +86,14 @@ class Visit {
 
   async queue(queueName: string, queues: readonly string[]): Promise<void> {
     const { action, limit } = this.#args;
-    if (this.#interruption.isAsked || this.#matched >= limit) return;
+    if (this.#interruption.isRequested || this.#matched >= limit) return;
     const total = await countDead(this.#broker, queueName);
     let read = 0;
     let underWay: Promise<void>[] = [];
     try {
       for await (const dead of this.#broker.deadLetters(queueName, { pageSize: PAGE_SIZE })) {
         this.#progress.show(`${action} ${queueName}`, read++, total);
-        if (this.#interruption.isAsked || this.#matched >= limit) break;
+        if (this.#interruption.isRequested || this.#matched >= limit) break;
         if (!this.#matches(dead)) continue;
         this.#matched += 1;
         const acting = this.#act(dead, queues);
@@ -116,7 +116,7 @@ class Visit {
   /** Prints how many dead letters were changed, or that there were none. */
   printSummary(queues: readonly string[]): void {
     const { action, isDryRun, isJson } = this.#args;
-    if (this.#interruption.isAsked) writeAll(STANDARD_ERROR, "Stopped before the end\n");
+    if (this.#interruption.isRequested) writeAll(STANDARD_ERROR, "Stopped before the end\n");
     if (isJson) return;
     const where = `of ${queues.length === 0 ? "any queue" : queues.join(", ")}`;
     const which = this.#matched === 1 ? "dead letter" : "dead letters";

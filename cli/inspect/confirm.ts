@@ -47,7 +47,7 @@ export async function confirm(
 }
 
 /** The user of the command, for the record: `ada@web-1`. */
-export function whoAmI(): string {
+export function currentUser(): string {
   return `${userName()}@${hostname()}`;
 }
 

@@ -14,7 +14,7 @@ import { KILLED, OK } from "../exit_codes.ts";
 import { Interruption } from "../interruption.ts";
 import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
-import { confirm, whoAmI } from "./confirm.ts";
+import { confirm, currentUser } from "./confirm.ts";
 import {
   addFilters,
   countOf,
@@ -29,7 +29,7 @@ import { formatCount } from "./table.ts";
 
 const EXIT_CODES =
   "0 done, 1 stopped, or some could not be changed, 2 wrong arguments, a module\n" +
-  "that does not import, or something that the broker cannot do, 3 the broker cannot be reached.";
+  "that does not import, or something that the broker does not support, 3 the broker cannot be reached.";
 const PAGE_SIZE = 200;
 /** Number of messages that are changed in one step. */
 const BATCH_SIZE = 500;
@@ -199,7 +199,7 @@ class BulkChange {
         for (const message of page.messages) messages.push(toChosen(message));
         this.#progress.show(`looking through ${escapeText(queueName)}`, messages.length, undefined);
         after = page.next;
-      } while (after !== undefined && !this.#interruption.isAsked);
+      } while (after !== undefined && !this.#interruption.isRequested);
     }
     return { messages, hasMore: false };
   }
@@ -208,7 +208,7 @@ class BulkChange {
     const { inspector, console } = this.#task;
     const change = this.#verb.change(this.#state);
     try {
-      for (let i = 0; i < messages.length && !this.#interruption.isAsked; i += BATCH_SIZE) {
+      for (let i = 0; i < messages.length && !this.#interruption.isRequested; i += BATCH_SIZE) {
         const batch = messages.slice(i, i + BATCH_SIZE);
         const outcomes = await inspector.change(batch.map(({ ref }) => ref), change);
         for (const [j, outcome] of outcomes.entries()) this.#changed(batch[j]!, outcome);
@@ -220,8 +220,8 @@ class BulkChange {
       throw error;
     }
     this.#printSummary(what);
-    if (this.#interruption.isAsked) console.note("Stopped before the end\n");
-    return this.#interruption.isAsked || this.#failed > 0 ? KILLED : OK;
+    if (this.#interruption.isRequested) console.note("Stopped before the end\n");
+    return this.#interruption.isRequested || this.#failed > 0 ? KILLED : OK;
   }
 
   #changed(message: Chosen, result: ChangeOutcome): void {
@@ -263,7 +263,7 @@ class BulkChange {
     const conditions = Object.entries({ state: this.#state, actor, error, since, before })
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => `${name} ${JSON.stringify(value)}`);
-    console.note(`${escapeText(`${whoAmI()} ${done}: ${conditions.join(", ")}`)}\n`);
+    console.note(`${escapeText(`${currentUser()} ${done}: ${conditions.join(", ")}`)}\n`);
     if (options.json) return;
     const sentence = [done.charAt(0).toUpperCase() + done.slice(1), ...others].join("; ");
     console.print(`${escapeText(sentence)}\n`);

@@ -18,7 +18,7 @@ import { type InspectTask, makeInspectCommand, runInspect } from "./run.ts";
 import { type Column, formatCount, formatTable, formatTime } from "./table.ts";
 
 const EXIT_CODES = "0 done, 2 wrong arguments, a module that does not import, or something that\n" +
-  "the broker cannot tell, 3 the broker cannot be reached.";
+  "the broker does not support, 3 the broker cannot be reached.";
 /** Number of messages per page. */
 const PAGE_SIZE = 200;
 /** Default maximum of messages to list. */

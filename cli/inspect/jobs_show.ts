@@ -13,7 +13,7 @@ import { type InspectTask, makeInspectCommand, runInspect } from "./run.ts";
 import { formatCount, formatTime } from "./table.ts";
 
 const EXIT_CODES = "0 found, 1 not found, 2 wrong arguments, a module that does not import, or\n" +
-  "something that the broker cannot tell, 3 the broker cannot be reached.";
+  "something that the broker does not support, 3 the broker cannot be reached.";
 
 /** Runs `jobs find`, which prints the queue, state and worker of messages. */
 export function runJobsFind(

@@ -12,7 +12,7 @@ import { formatDuration } from "../status.ts";
 import { noteUnknownQueues } from "../unknown_queues.ts";
 import { UsageError } from "../usage_error.ts";
 import { isoTime } from "../iso_time.ts";
-import { confirm, whoAmI } from "./confirm.ts";
+import { confirm, currentUser } from "./confirm.ts";
 import {
   type Action,
   type CommonOptions,
@@ -26,7 +26,7 @@ import { counted } from "../../platform/counted.ts";
 
 const EXIT_CODES =
   "0 done, 1 not confirmed, 2 wrong arguments, a module that does not import, or\n" +
-  "something that the broker cannot do, 3 the broker cannot be reached.";
+  "something that the broker does not support, 3 the broker cannot be reached.";
 
 /** Minutes of history: the last whole one, and the current one. */
 const MINUTES = 2;
@@ -240,7 +240,9 @@ async function purge(task: Task): Promise<number> {
     if (!options.dryRun && !await confirm(console, options.yes === true, change)) return KILLED;
     const dropped = options.dryRun ? 0 : await inspector.purge(queueName, state);
     if (!options.dryRun) {
-      const record = `${whoAmI()} purged ${queueName}: ${dropped} ${messages(dropped)} dropped`;
+      const record = `${currentUser()} purged ${queueName}: ${dropped} ${
+        messages(dropped)
+      } dropped`;
       console.note(`${escapeText(record)}\n`);
     }
     if (options.json) {

@@ -14,7 +14,7 @@ import { isDumbTerminal } from "../terminal.ts";
 import { formatTop, type TopFrame, topToJson } from "./top_frame.ts";
 
 const EXIT_CODES = "0 done, 2 wrong arguments, a module that does not import, or something that\n" +
-  "the broker cannot tell, 3 the broker cannot be reached at the start.";
+  "the broker does not support, 3 the broker cannot be reached at the start.";
 /** Seconds between two frames. */
 const INTERVAL = 2;
 const MINUTES = 10;
@@ -62,7 +62,7 @@ async function top(
   const { interval = INTERVAL, limit = Infinity } = options;
   const interruption = new Interruption();
   const ended = new AbortController();
-  void interruption.asked.then(() => ended.abort());
+  void interruption.requested.then(() => ended.abort());
   const isScreen = console.columns !== undefined && options.json === undefined &&
     !isDumbTerminal();
   let isHeld = false;

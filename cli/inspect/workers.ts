@@ -21,7 +21,7 @@ import { type Column, formatCount, formatTable } from "./table.ts";
 
 const EXIT_CODES =
   "0 done, 2 wrong arguments, an unknown worker, a module that does not import, or\n" +
-  "something that the broker cannot do, 3 the broker cannot be reached.";
+  "something that the broker does not support, 3 the broker cannot be reached.";
 const MEGABYTE = 2 ** 20;
 const MAX_NAME = 40;
 

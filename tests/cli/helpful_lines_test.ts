@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { whyNotImported } from "../../cli/import_errors.ts";
+import { toImportError } from "../../cli/import_errors.ts";
 import { runtime } from "../../platform/runtime.ts";
 import { withFolder } from "../support/folder.ts";
 import { freePort } from "../support/servers/free_port.ts";
@@ -127,7 +127,7 @@ else {
         await writeFile(join(folder, name), text);
         const url = pathToFileURL(join(folder, name)).href;
         const error = await import(url).then(() => undefined, (error: unknown) => error);
-        return error === undefined ? "" : whyNotImported(name, error).message;
+        return error === undefined ? "" : toImportError(name, error).message;
       };
       await whyNot("broker.ts", "export const broker = 1;");
       const renamed = await whyNot("renamed.ts", `import "./broker.js";`);

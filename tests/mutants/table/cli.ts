@@ -122,7 +122,7 @@ export const CLI: readonly Mutant[] = [
       { tests: SUPERVISION, filter: "no message is lost (late)" },
     ],
   ]),
-  ...mutantsOf("cli/lifeline.ts", SIGNALS, [
+  ...mutantsOf("cli/supervisor_listener.ts", SIGNALS, [
     [
       "a worker outlives its supervisor",
       'process.stdin.on("end", () => listener.stop("the supervisor has ended"));',
@@ -203,14 +203,14 @@ export const CLI: readonly Mutant[] = [
     ],
     [
       "Ctrl-C does not end a requeue",
-      "if (this.#interruption.isAsked || this.#matched >= limit) break;",
+      "if (this.#interruption.isRequested || this.#matched >= limit) break;",
       "if (this.#matched >= limit) break;",
       { filter: "Ctrl-C" },
     ],
     [
       "a dead letter too many",
-      "if (this.#interruption.isAsked || this.#matched >= limit) break;",
-      "if (this.#interruption.isAsked || this.#matched > limit) break;",
+      "if (this.#interruption.isRequested || this.#matched >= limit) break;",
+      "if (this.#interruption.isRequested || this.#matched > limit) break;",
       { filter: "purges those of a RedisBroker" },
     ],
   ]),

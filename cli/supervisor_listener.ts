@@ -1,10 +1,10 @@
 import process from "node:process";
 import { errorMessage } from "../platform/thrown.ts";
 import { toJson } from "./log_line.ts";
-import { tell } from "./ipc.ts";
+import { sendRecord } from "./ipc.ts";
 
-/** Callbacks of {@linkcode holdLifeline}. */
-export interface LifelineListener {
+/** Callbacks of {@linkcode listenToSupervisor}. */
+export interface SupervisorListener {
   /** The supervisor stops this process, or has ended. */
   stop(reason: string): void;
   /** An error was not caught, or a rejection not handled. */
@@ -18,8 +18,8 @@ export interface LifelineListener {
  *
  * @param text The warning.
  */
-export function tellWarning(text: string): void {
-  tell({
+export function sendWarning(text: string): void {
+  sendRecord({
     type: "log",
     time: Date.now(),
     level: "warning",
@@ -36,7 +36,7 @@ export function tellWarning(text: string): void {
  *
  * @param listener The callbacks.
  */
-export function holdLifeline(listener: LifelineListener): void {
+export function listenToSupervisor(listener: SupervisorListener): void {
   const ignore = () => {};
   process.on("SIGINT", ignore);
   process.on("SIGHUP", ignore);
@@ -49,7 +49,7 @@ export function holdLifeline(listener: LifelineListener): void {
   process.stdout.on("error", ignore);
   process.stderr.on("error", ignore);
   const crash = (error: unknown) => {
-    tell({
+    sendRecord({
       type: "log",
       time: Date.now(),
       level: "fatal",

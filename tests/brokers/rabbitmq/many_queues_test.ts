@@ -97,6 +97,11 @@ for (const channelMax of [100, 2_047]) {
           await eventually("run the delayed ones", () => ran.length === MANY + 20);
           assertLess(proxy.bytesToClients - bytes, 50_000); // a few hundred bytes a message
           assertEquals(new Set(ran).size, MANY + 20);
+          await eventually("rest", async () => {
+            const before = proxy.bytesToTarget;
+            await console.countConnections();
+            return proxy.bytesToTarget - before <= 200; // heartbeats of two connections
+          });
           await worker.stop();
           const serious = lines.filter(({ level }) => level === "warning" || level === "error");
           assertEquals(serious.map(textOf), []);

@@ -35,6 +35,9 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   "use-spawn": "there is one way to start a process",
 };
 
+/** Log line about a worker that imports its modules for more than 10 s. */
+const SLOW = /has not begun to work after/;
+
 const startsUp = ({ came_up }: CliCase) => came_up === true;
 const endsByItself = ({ stderr, came_up, case: name }: CliCase) =>
   stderr !== undefined && came_up !== true && !/pid-file|one-worker|fork-function/.test(name);
@@ -51,7 +54,9 @@ test("worker.ts ends with the exit codes of dramatiq when it cannot start", asyn
     else if (name === "help") assertStringIncludes(program.stdout, "Usage: worker.ts");
     // One line, with the reason and no stack; code that throws is shown where it does.
     else if (!/raises|exits/.test(name) || name === "callable-raises-import-error") {
-      assertEquals(program.output.trimEnd().split("\n").length, 1, program.output);
+      // On a busy machine, it warns that a worker takes long to start.
+      const lines = program.output.trimEnd().split("\n").filter((line) => !SLOW.test(line));
+      assertEquals(lines.length, 1, program.output);
       assertStringIncludes(program.output, "Cannot ");
     }
   });

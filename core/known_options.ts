@@ -1,4 +1,8 @@
 import { shorten } from "../platform/thrown.ts";
+import { showValue } from "./show_call.ts";
+
+/** Maximum of characters of a value in an error. */
+const MAX_SHOWN = 100;
 
 /** The names of the options of something; the compiler misses one that is forgotten. */
 export type KnownOptions<T> = Readonly<Record<keyof T, true>>;
@@ -52,6 +56,31 @@ export function checkKnownOptions<T>(
     throw new TypeError(
       `Cannot ${action}: it has no option ${shorten(name, 100)}${advice(name, known, others)}; ` +
         `its options are ${names}`,
+    );
+  }
+}
+
+/**
+ * Refuses options of a wrong type. Many come from the environment, as text: `"60000"` would be
+ * appended in a sum, and `"false"` would count as true.
+ *
+ * @param owner The name of the class that takes the options.
+ * @param type The type that each of the options must have.
+ * @param options The options.
+ * @throws {TypeError} If one has another type.
+ */
+export function assertTypes(
+  owner: string,
+  type: "boolean" | "function" | "number",
+  options: Readonly<Record<string, unknown>>,
+): void {
+  for (const [name, value] of Object.entries(options)) {
+    const found = typeof value;
+    if (found === type) continue;
+    const wanted = type === "boolean" ? "true or false" : `a ${type}`;
+    throw new TypeError(
+      `Cannot create ${owner}: its ${name} must be ${wanted}, ` +
+        `not ${shorten(showValue(value), MAX_SHOWN)}`,
     );
   }
 }

@@ -12,14 +12,19 @@ const MAX_ARGUMENT_TEXT = 200;
  * @returns A text such as `add(1, 2)`.
  */
 export function showCall(actorName: string, args: readonly unknown[], kwargs: Kwargs): string {
-  const texts = args.map(describe);
-  for (const name of Object.keys(kwargs)) texts.push(`${name}=${describe(kwargs[name])}`);
+  const texts = args.map(showValue);
+  for (const name of Object.keys(kwargs)) texts.push(`${name}=${showValue(kwargs[name])}`);
   const text = texts.join(", ");
   const shown = text.length > MAX_ARGUMENT_TEXT ? `${text.slice(0, MAX_ARGUMENT_TEXT)}…` : text;
   return `${actorName}(${shown})`;
 }
 
-function describe(value: unknown): string {
+/**
+ * Shows any value, for log lines and errors.
+ *
+ * @returns JSON if it can be, such as `"5"` for a text.
+ */
+export function showValue(value: unknown): string {
   if (typeof value === "number") return String(value); // NaN would be null
   try {
     return JSON.stringify(value) ?? String(value);

@@ -1,7 +1,7 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { SkipMessage } from "../core/errors.ts";
-import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { assertKnownOptions, assertTypes, type KnownOptions } from "../core/known_options.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware } from "../core/middleware.ts";
 import { checkNumberOption, numberOption, type NumberRule } from "./options.ts";
@@ -45,11 +45,13 @@ export class AgeLimit implements Middleware {
    * Sets the limit.
    *
    * @param options The limit for actors that set none.
+   * @throws {TypeError} If `maxAge` is not a number.
    * @throws {RangeError} If `maxAge` is not above 0.
    */
   constructor(options: AgeLimitOptions = {}) {
     assertKnownOptions("AgeLimit", options, KNOWN_OPTIONS);
     const { maxAge = Infinity } = options;
+    assertTypes("AgeLimit", "number", { maxAge });
     if (!(maxAge > 0)) {
       throw new RangeError(`Cannot limit age to ${maxAge} ms: it must be above 0`);
     }

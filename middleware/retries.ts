@@ -2,7 +2,7 @@ import type { Actor } from "../core/actor.ts";
 import type { ErrorClass } from "../core/actor_options.ts";
 import type { Broker } from "../core/broker.ts";
 import { FollowUpNotStored, RequestRejected, Retry } from "../core/errors.ts";
-import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { assertKnownOptions, assertTypes, type KnownOptions } from "../core/known_options.ts";
 import { errorMessage, errorType, formatTraceback } from "../platform/thrown.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { Message } from "../core/message.ts";
@@ -91,6 +91,7 @@ export class Retries implements Middleware {
    * Sets the defaults.
    *
    * @param options Defaults for actors without these options.
+   * @throws {TypeError} If one has a wrong type.
    * @throws {RangeError} If a number is below 0.
    */
   constructor(options: RetriesOptions = {}) {
@@ -101,8 +102,13 @@ export class Retries implements Middleware {
       maxBackoff = LONGEST_BACKOFF,
       retryWhen,
     } = options;
-    for (const [name, value] of Object.entries({ maxRetries, minBackoff, maxBackoff })) {
-      if (value !== null && !(value >= 0)) {
+    const numbers = { maxRetries: maxRetries ?? Infinity, minBackoff, maxBackoff };
+    assertTypes("Retries", "number", numbers);
+    if (retryWhen !== undefined && retryWhen !== null) {
+      assertTypes("Retries", "function", { retryWhen });
+    }
+    for (const [name, value] of Object.entries(numbers)) {
+      if (!(value >= 0)) {
         throw new RangeError(`Cannot use ${value} as ${name}: it must be 0 or more`);
       }
     }

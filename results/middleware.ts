@@ -3,7 +3,7 @@ import type { Broker } from "../core/broker.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import type { SkipMessage } from "../core/errors.ts";
 import { Cancelled, WorkerLost } from "../core/interrupt.ts";
-import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { assertKnownOptions, assertTypes, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
@@ -96,7 +96,7 @@ export class Results implements Middleware {
    * Sets the backend and the defaults.
    *
    * @param options The backend, and defaults for actors without these options.
-   * @throws {TypeError} If there is no backend.
+   * @throws {TypeError} If there is no backend, or an option has a wrong type.
    * @throws {RangeError} If `resultTtl` is not above 0, or too large.
    */
   constructor(options: ResultsOptions) {
@@ -110,6 +110,7 @@ export class Results implements Middleware {
         }: backend must be a ResultBackend`,
       );
     }
+    assertTypes("Results", "boolean", { storeResults, storeTracebacks });
     const ttl = toMilliseconds(resultTtl, "resultTtl");
     if (!(ttl > 0)) throw new RangeError(`Cannot keep results for ${ttl} ms: it must be above 0`);
     assertTtl(ttl);

@@ -1,5 +1,16 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { actor, type ActorOptions, StubBroker, Worker } from "@dq/dramatiq";
+import {
+  actor,
+  type ActorOptions,
+  AgeLimit,
+  AsyncIO,
+  Results,
+  Retries,
+  StubBroker,
+  StubResultBackend,
+  TimeLimit,
+  Worker,
+} from "@dq/dramatiq";
 import { test } from "../support/test.ts";
 
 /** Options that make no sense, and what the refusal says. */
@@ -28,6 +39,37 @@ for (const [options, errorClass, text] of SENSELESS) {
     assertEquals([broker.actors.size, broker.queues.size], [0, 0]);
   });
 }
+
+/** Defaults of middleware, and what makes it. */
+const DEFAULTS: Readonly<Record<string, (value: never) => unknown>> = {
+  "AgeLimit: its maxAge": (maxAge) => new AgeLimit({ maxAge }),
+  "AsyncIO: its threshold": (threshold) => new AsyncIO({ threshold }),
+  "Retries: its maxRetries": (maxRetries) => new Retries({ maxRetries }),
+  "Retries: its minBackoff": (minBackoff) => new Retries({ minBackoff }),
+  "Retries: its maxBackoff": (maxBackoff) => new Retries({ maxBackoff }),
+  "Retries: its retryWhen": (retryWhen) => new Retries({ retryWhen }),
+  "TimeLimit: its timeLimit": (timeLimit) => new TimeLimit({ timeLimit }),
+  "TimeLimit: its grace": (grace) => new TimeLimit({ grace }),
+  "Results: its storeResults": (storeResults) =>
+    new Results({ backend: new StubResultBackend(), storeResults }),
+  "Results: its storeTracebacks": (storeTracebacks) =>
+    new Results({ backend: new StubResultBackend(), storeTracebacks }),
+};
+
+for (const [what, make] of Object.entries(DEFAULTS)) {
+  test(`${what} is refused where it is text, as from the environment, or another type`, () => {
+    for (const [value, shown] of [["60000", '"60000"'], [5n, "5"], [[5], "[5]"]]) {
+      const { message } = assertThrows(() => make(value as never), TypeError);
+      const text = `Cannot create ${what} must be `;
+      assertEquals(message.slice(0, text.length), text);
+      assertEquals(message.endsWith(`, not ${shown}`), true, message);
+    }
+  });
+}
+
+test("Retries takes null as no limit, and as no retryWhen", () => {
+  new Retries({ maxRetries: null, retryWhen: null as never });
+});
 
 test("actor takes options that are not set, and limits that are lifted", () => {
   const broker = new StubBroker();

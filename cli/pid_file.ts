@@ -1,6 +1,6 @@
 import {
-  chmodSync,
   closeSync,
+  fchmodSync,
   lstatSync,
   openSync,
   readFileSync,
@@ -83,8 +83,8 @@ export class PidFile implements Disposable {
     try {
       const file = openSync(this.#lock, "wx", 0o644);
       writeFileSync(file, String(process.pid));
+      fchmodSync(file, 0o644); // independent of the umask; the path may lead elsewhere by now
       closeSync(file);
-      chmodSync(this.#lock, 0o644); // independent of the umask
       return true;
     } catch (error) {
       if ((error as { code?: string }).code === "EEXIST") return false;

@@ -141,7 +141,7 @@ export class ControlLink {
     const isQuiet = value !== null;
     if (isQuiet === this.#isQuiet) return;
     this.#isQuiet = isQuiet;
-    const { reason = "no reason given" } = (value ?? {}) as { reason?: unknown };
+    const { reason = NO_REASON } = (value ?? {}) as { reason?: unknown };
     log.info(isQuiet ? "Quieted this worker: {reason}" : "Resumed this worker", { reason });
     this.#worker.quieted(isQuiet);
   }

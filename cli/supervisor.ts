@@ -35,7 +35,7 @@ const SAME_KEYSTROKE = 200;
 type State =
   | { readonly name: "working" | "reloading" }
   | { readonly name: "stopping"; readonly since: number; readonly exitCode: number | undefined }
-  | { readonly name: "killing"; readonly since: number; readonly exitCode: number };
+  | { readonly name: "killing" | "ended"; readonly since: number; readonly exitCode: number };
 
 /**
  * Starts the worker processes, and replaces those that die.
@@ -43,8 +43,9 @@ type State =
  * working ◀─▶ reloading
  *    └────┬───────┘
  *         └─(signal, or a slot that gives up)▶ stopping ─(signal)▶ killing
+ *                                                  └──(no process left)──┴─▶ ended
  *
- * It ends once it is stopping and no process is running. Signals:
+ * Signals:
  *
  * SIGTERM, SIGINT ─▶ stop; a second one ─▶ kill
  * SIGHUP, a change of the code ─▶ reload (or stop, if its terminal was closed)
@@ -197,13 +198,17 @@ export class Supervisor implements ChildSlotOwner {
   slotEmptied(): void {
     const state = this.#state;
     const slots = [...this.#workers, ...this.#forks];
-    if (!("since" in state) || slots.some((slot) => slot.isBusy)) return;
+    if (!("since" in state) || state.name === "ended") return;
+    if (slots.some((slot) => slot.isBusy)) return;
+    const { since } = state;
     const endedBadly = slots.some((slot) => slot.endedBadly);
+    const exitCode = state.exitCode ?? (endedBadly ? KILLED : OK);
+    this.#state = { name: "ended", since, exitCode };
     if (this.#hasWorked) {
-      const took = formatDuration(performance.now() - state.since);
+      const took = formatDuration(performance.now() - since);
       this.log("info", "Stopped after {took}", { took });
     }
-    this.#ended.resolve(state.exitCode ?? (endedBadly ? KILLED : OK));
+    this.#ended.resolve(exitCode);
   }
 
   #stop(signal: string): void {
@@ -213,7 +218,7 @@ export class Supervisor implements ChildSlotOwner {
       this.log("info", `Stopping after {signal}: running actors may finish${again}`, { signal });
       return this.#stopAll();
     }
-    if (state.name === "killing" || performance.now() - state.since < SAME_KEYSTROKE) return;
+    if (state.name !== "stopping" || performance.now() - state.since < SAME_KEYSTROKE) return;
     this.#state = { name: "killing", since: state.since, exitCode: KILLED };
     this.log("warning", "Killing all processes after another {signal}", { signal });
     for (const slot of [...this.#workers, ...this.#forks]) slot.kill();
@@ -258,8 +263,7 @@ export class Supervisor implements ChildSlotOwner {
 
   async #logStatus(): Promise<void> {
     const uptime = formatDuration(performance.now() - this.#startedAt);
-    const { name } = this.#state;
-    const state = name === "killing" ? "stopping" : name;
+    const state = this.isStopping ? "stopping" : this.#state.name;
     this.log("info", "Status: {state}, up {uptime}", { state, uptime });
     for (const { current, role } of this.#workers) {
       if (current === undefined) {

@@ -16,6 +16,9 @@ const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2", "SIGINFO"] as const;
 /** Milliseconds that tell what hangs from what takes its time on a busy machine. */
 const HANGS = 30_000;
 
+/** Has a child tell that it works. */
+const WORKS = `echo '{"type":"ready","text":"working","forks":0}' >&3`;
+
 /** A supervisor in this process. Its children note their process ids, and sleep. */
 class SupervisorFixture implements AsyncDisposable {
   readonly supervisor: Supervisor;
@@ -25,10 +28,16 @@ class SupervisorFixture implements AsyncDisposable {
   readonly #folder: string;
   readonly #before = SIGNALS.map((signal) => new Set(process.listeners(signal)));
 
-  private constructor(folder: string, processes: number) {
+  private constructor(folder: string, processes: number, before: string) {
     this.#folder = folder;
-    const args = parseArguments(["actors.ts", "--processes", `${processes}`]) as Arguments;
-    const command = ["/bin/sh", "-c", `echo $$ >> "${folder}/pids"; exec sleep 600`];
+    const args = parseArguments(
+      ["actors.ts", "--processes", `${processes}`, "--watch", folder], // nothing watches it here
+    ) as Arguments;
+    const command = [
+      "/bin/sh",
+      "-c",
+      `pids="${folder}/pids"; echo $$ >> "$pids"; ${before}; exec sleep 600`,
+    ];
     const log = {
       write: ({ text }: LogLine) => void this.lines.push(text),
       writePrinted() {},
@@ -38,10 +47,10 @@ class SupervisorFixture implements AsyncDisposable {
     this.ended = this.supervisor.run();
   }
 
-  /** Starts one, and waits for its children. */
-  static async open(processes: number): Promise<SupervisorFixture> {
+  /** Starts one, and waits for its children, which run `before` before they sleep. */
+  static async open(processes: number, before = ":"): Promise<SupervisorFixture> {
     const folder = await mkdtemp(join(tmpdir(), "dramatiq-"));
-    const fixture = new SupervisorFixture(folder, processes);
+    const fixture = new SupervisorFixture(folder, processes, before);
     await fixture.started(processes);
     return fixture;
   }
@@ -111,4 +120,25 @@ test("Supervisor.reload leaves the other workers as they are when the first one 
   fixture.signal("SIGTERM");
   await deadline(fixture.ended, HANGS);
   assertEquals(observed, ["reloading", "working", "stopping"]);
+});
+
+test("Supervisor stops once if no process is running, and ignores later signals", async () => {
+  const diesAgain = '[ "$(wc -l < "$pids")" -gt 2 ] && exit 1';
+  await using fixture = await SupervisorFixture.open(2, `${WORKS}; ${diesAgain}`);
+  const { supervisor, lines } = fixture;
+  await eventually("work", () => lines.filter((line) => line === "working").length === 2);
+  for (const pid of await fixture.pids()) kill(pid);
+  // Both are to be restarted, or the supervisor has given up.
+  await eventually("have no process", () => supervisor.children.length === 0);
+  fixture.signal("SIGTERM");
+  assertEquals(await deadline(fixture.ended, HANGS), OK);
+  const { now } = performance;
+  try {
+    performance.now = () => now.call(performance) + 201;
+    fixture.signal("SIGTERM");
+  } finally {
+    performance.now = now;
+  }
+  const after = fixture.lines.slice(fixture.lines.findIndex((line) => line.startsWith("Stopping")));
+  assertEquals(after.map((line) => line.split(" ")[0]), ["Stopping", "Stopped"]);
 });

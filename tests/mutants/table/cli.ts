@@ -148,9 +148,15 @@ export const CLI: readonly Mutant[] = [
     ],
     [
       "a second signal of the same keystroke kills",
-      'if (state.name === "killing" || performance.now() - state.since < SAME_KEYSTROKE) return;',
+      'if (state.name !== "stopping" || performance.now() - state.since < SAME_KEYSTROKE) return;',
       "",
       { tests: SUPERVISOR, filter: "same keystroke" },
+    ],
+    [
+      "the supervisor ends once for each slot that is empty",
+      'if (!("since" in state) || state.name === "ended") return;',
+      'if (!("since" in state)) return;',
+      { tests: SUPERVISOR, filter: "stops once" },
     ],
     [
       "a reload starts during a stop",

@@ -31,7 +31,7 @@ export function serverEnvironment(
     HOME: folder, // Erlang makes its cookie there, the secret that both share.
     ERL_EPMD_PORT: `${ports.epmd}`,
     // Every Erlang machine is to stay on the loopback interface and to start no name server.
-    ERL_AFLAGS: "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+    ERL_AFLAGS: `-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} ${NO_BUSY_WAIT}`,
     RABBITMQ_NODENAME: nodeName,
     RABBITMQ_NODE_IP_ADDRESS: "127.0.0.1",
     RABBITMQ_NODE_PORT: `${ports.amqp}`,
@@ -50,10 +50,16 @@ export function serverEnvironment(
   };
 }
 
+/**
+ * Has the threads of an Erlang machine sleep between any two tasks, instead of looking for the next
+ * one: beside other tests that takes a fifth of the processor time of a server with little to do. Alone, it
+ * starts in 2.4 s instead of 1.9.
+ */
+const NO_BUSY_WAIT = "+sbwt none +sbwtdcpu none +sbwtdio none";
+
 const START_QUICKLY = {
-  // The start loads a thousand modules, and hands each from thread to thread. RabbitMQ's
-  // default, threads that sleep between any two tasks, makes that 5 s, this 2.5 s.
-  RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD: "medium",
+  // The same for the server, which has flags of its own.
+  RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD: "none",
   // A table for a million processes takes its time.
   RABBITMQ_MAX_NUMBER_OF_PROCESSES: "65536",
   // Makes the start script become the server, instead of staying as its parent. Then

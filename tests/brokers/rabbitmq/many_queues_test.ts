@@ -65,9 +65,12 @@ const MANY = 1_100;
 const manyNames = numbers(MANY).map((n) => `many.${n}`);
 if (server !== undefined) await declareMany("many.", MANY);
 
-/** With as many queues, even RabbitMQ takes seconds, and far more on a busy machine. */
+/**
+ * With as many queues, even RabbitMQ takes seconds, and far more on a busy machine. It lists all
+ * consumers at each look.
+ */
 const eventuallyAll = (what: string, condition: () => boolean | Promise<boolean>) =>
-  until(async () => await condition(), { what, timeout: 240_000 });
+  until(async () => await condition(), { what, timeout: 240_000, interval: 100 });
 
 for (const channelMax of [100, 2_047]) {
   test(

@@ -125,6 +125,9 @@ const NOT_STARTED = /requires the 'rabbit' app to be running/;
 /** About 3 s on an idle machine; less so beside other tests. */
 const START_TIMEOUT = 120_000;
 
+/** At each look a connection is refused, and a start takes some hundred of the shortest intervals. */
+const START_INTERVAL = 50;
+
 /** Variable that names the RabbitMQ which `run_on.ts` starts for all files of a run. */
 export const SHARED_VARIABLE = "TEST_SHARED_RABBITMQ_URL";
 
@@ -192,7 +195,7 @@ export async function prepareRabbitmq(
   };
   await writeConfig(folder, config, kernel, managementPort);
   return new RabbitmqServer(`amqp://guest:guest@127.0.0.1:${ports.amqp}`, {
-    plan: { program, args: [], env, folder, timeout: START_TIMEOUT },
+    plan: { program, args: [], env, folder, timeout: START_TIMEOUT, interval: START_INTERVAL },
     node: { env, ctl: join(dirname(program), "rabbitmqctl"), erl, epmd },
   });
 }

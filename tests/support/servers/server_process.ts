@@ -88,13 +88,17 @@ export class ServerProcess {
    * Waits until the program serves.
    *
    * @param isReady Asks it. An error counts as not yet.
+   * @param options Milliseconds that it may take, and between two questions.
    * @throws {Error} If it ends before, or takes too long, with its last lines of output.
    */
-  async untilReady(isReady: () => Promise<boolean>, timeout: number): Promise<void> {
+  async untilReady(
+    isReady: () => Promise<boolean>,
+    { timeout = 10_000, interval = 5 }: { timeout?: number; interval?: number },
+  ): Promise<void> {
     const { program } = this.#command;
     try {
       await until(async () => !this.isRunning || await isReady(), {
-        timeout,
+        ...{ timeout, interval },
         what: `start ${program}`,
       });
     } catch (error) {

@@ -19,6 +19,8 @@ export interface ServerPlan {
   readonly keepsFolder?: boolean;
   /** Milliseconds that a start may take. @default {10_000} */
   readonly timeout?: number;
+  /** Milliseconds after which to ask again whether it serves. @default {5} */
+  readonly interval?: number;
 }
 
 /** @returns A new folder for a server's files. */
@@ -79,7 +81,7 @@ export abstract class TestServer implements AsyncDisposable, ServerAddress {
       folderToRemove: plan.keepsFolder ? undefined : plan.folder,
     });
     try {
-      await this.#process.untilReady(() => this.isReady(), plan.timeout ?? 10_000);
+      await this.#process.untilReady(() => this.isReady(), plan);
     } catch (error) {
       await this.stop();
       throw error;

@@ -6,6 +6,8 @@ export interface UntilOptions {
   timeout?: number;
   /** Purpose of the wait, after "Cannot ". */
   what: string;
+  /** Milliseconds between two looks: more for what takes seconds and is costly to look at. @default {5} */
+  interval?: number;
 }
 
 /** Time of what a test waits for, if that is not the real one. */
@@ -39,7 +41,7 @@ const TIMEOUT = 30_000;
  */
 export async function until(
   condition: () => Promise<boolean>,
-  { timeout = 10_000, what }: UntilOptions,
+  { timeout = 10_000, what, interval = INTERVAL }: UntilOptions,
 ): Promise<void> {
   const end = performance.now() + timeout;
   let cause: unknown;
@@ -49,8 +51,8 @@ export async function until(
     } catch (error) {
       cause = error;
     }
-    if (passing.size === 0) await delay(INTERVAL);
-    for (const clock of passing) await clock.advance(INTERVAL);
+    if (passing.size === 0) await delay(interval);
+    for (const clock of passing) await clock.advance(interval);
   }
   throw new Error(`Cannot ${what}: it has not happened within ${timeout} ms`, { cause });
 }

@@ -21,6 +21,9 @@ export function classic(file: ClusterFile): void {
       await broker.enqueue(work(queueName, 1)); // declared at home
     }
     await target.server.stopApp();
+    for (const suffix of [".DQ", ".XQ"]) {
+      await file.cluster.untilAway(file.console, queueName + suffix);
+    }
     await using broker = openAtHome(file, {});
     const lines = await linesOf({ category: ["dramatiq", "rabbitmq"] }, async () => {
       await broker.enqueue(work(queueName, 2));

@@ -1,6 +1,7 @@
 import type { Broker } from "../core/broker.ts";
 import { CLAIM_PREFIX, toClaim } from "../core/claim_entry.ts";
 import { readEntry } from "../core/control_store.ts";
+import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
 
 /** Claim of a unique message, as listed by `Control.claims`. */
 export interface UniqueClaim {
@@ -20,11 +21,15 @@ export interface ClaimsOptions {
   actor?: { readonly actorName: string } | string;
 }
 
+const CLAIMS_OPTIONS: KnownOptions<ClaimsOptions> = { actor: true };
+
 /** Lists claims. */
 export async function readClaims(
   { controlStore }: Broker,
-  { actor }: ClaimsOptions,
+  options: ClaimsOptions,
 ): Promise<UniqueClaim[]> {
+  checkKnownOptions("list claims", options, CLAIMS_OPTIONS);
+  const { actor } = options;
   const name = typeof actor === "string" ? actor : actor?.actorName;
   const prefix = name === undefined ? CLAIM_PREFIX : `${CLAIM_PREFIX}${name}/`;
   const { entries } = await controlStore!.read(prefix);

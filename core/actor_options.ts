@@ -2,6 +2,7 @@ import type { Actor } from "./actor.ts";
 import type { Broker } from "./broker.ts";
 import type { DebounceOptions } from "./debounce.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
+import { checkKnownOptions, type KnownOptions } from "./known_options.ts";
 import type { Message } from "./message.ts";
 import type { Kwargs } from "./message_dict.ts";
 import type { PeriodicTimes } from "./schedules.ts";
@@ -178,7 +179,25 @@ export interface EnqueueOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** @returns The delay of a message in milliseconds, if it has one. */
-export function delayOf({ delay }: EnqueueOptions): number | undefined {
+const ENQUEUE_OPTIONS: KnownOptions<Omit<EnqueueOptions, "isPart">> = {
+  cause: true,
+  delay: true,
+  signal: true,
+};
+
+/**
+ * Reads the delay of a message.
+ *
+ * @returns Milliseconds, if it has one.
+ * @throws {TypeError} If it is not a duration, or an option is not known: a misspelled delay would
+ *   send the message at once.
+ */
+export function delayOf(options: EnqueueOptions): number | undefined {
+  const { delay } = options;
+  for (const name in options) {
+    if (Object.hasOwn(ENQUEUE_OPTIONS, name) || name === "isPart") continue;
+    const { isPart: _isPart, ...others } = options;
+    checkKnownOptions("enqueue", others, ENQUEUE_OPTIONS);
+  }
   return delay === undefined ? undefined : toMilliseconds(delay, "delay");
 }

@@ -1,3 +1,5 @@
+import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
+
 /**
  * Base class of the errors of this library that an application handles.
  *
@@ -169,6 +171,8 @@ export interface RetryOptions extends ErrorOptions {
   delay?: number;
 }
 
+const RETRY_OPTIONS: KnownOptions<RetryOptions> = { cause: true, delay: true };
+
 /**
  * Thrown by an actor that wants a retry which is not a defect: the worker logs it at level info. It counts
  * for `maxRetries`.
@@ -198,8 +202,10 @@ export class Retry extends DramatiqError {
    *
    * @param message The reason.
    * @param options The delay and the cause.
+   * @throws {TypeError} If an option is not known.
    */
   constructor(message = "", options: RetryOptions = {}) {
+    assertKnownOptions("Retry", options, RETRY_OPTIONS);
     super(message, options);
     this.delay = options.delay;
   }

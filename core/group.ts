@@ -3,7 +3,7 @@ import { cancelMessages, type CancelOptions, cancelTargetOf } from "./cancellati
 import { CompletionCallbacks } from "./completion_callbacks.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { getBroker } from "./global_broker.ts";
-import { assertKnownOptions } from "./known_options.ts";
+import { assertKnownOptions, checkKnownOptions, type KnownOptions } from "./known_options.ts";
 import { showOther } from "./other_copy.ts";
 import { Message } from "./message.ts";
 import {
@@ -43,6 +43,9 @@ export interface CompletionCallbackOptions {
    */
   when?: "succeeded" | "settled";
 }
+
+const RUN_OPTIONS: KnownOptions<RunGroupOptions> = { delay: true, signal: true };
+const CALLBACK_OPTIONS: KnownOptions<CompletionCallbackOptions> = { when: true };
 
 /** Result of a member; an array for a nested group. */
 export type MemberResult<S> = S extends Message<infer R, infer _> ? R
@@ -113,6 +116,7 @@ export class Group<R = unknown> {
    * @throws {TypeError} If `when` is neither `"succeeded"` nor `"settled"`.
    */
   addCompletionCallback(message: Message, options: CompletionCallbackOptions = {}): void {
+    checkKnownOptions("add a completion callback", options, CALLBACK_OPTIONS);
     const { when = "succeeded" } = options;
     this.#callbacks.add(message, when);
   }
@@ -128,14 +132,16 @@ export class Group<R = unknown> {
    * @throws The same as `actor.send`.
    */
   async run(options: RunGroupOptions = {}): Promise<this> {
+    checkKnownOptions("run a group", options, RUN_OPTIONS);
     const { signal } = options;
     const { broker } = this;
     const children = this.#callbacks.isEmpty
       ? this.children
       : await this.#callbacks.begin(broker, this.children);
-    const sending = options.delay === undefined
-      ? { signal, isPart: true }
-      : { delay: toMilliseconds(options.delay, "delay"), signal, isPart: true };
+    const nested = options.delay === undefined
+      ? { signal }
+      : { delay: toMilliseconds(options.delay, "delay"), signal };
+    const sending = { ...nested, isPart: true };
     let batch: Message[] = [];
     const sendBatch = async () => {
       await broker.enqueueMany(batch, sending);
@@ -146,7 +152,7 @@ export class Group<R = unknown> {
         batch.push(child);
       } else {
         await sendBatch();
-        await onBroker(child, broker).run(sending);
+        await onBroker(child, broker).run(nested);
       }
     }
     await sendBatch();

@@ -1,5 +1,6 @@
 import { type Clock, monotonicTime, pause } from "../platform/clock.ts";
 import { QueueJoinTimeout } from "./errors.ts";
+import { checkKnownOptions, type KnownOptions } from "./known_options.ts";
 
 /** Options of {@linkcode Broker.join}. */
 export interface JoinOptions {
@@ -8,6 +9,13 @@ export interface JoinOptions {
   /** Ends the wait when it aborts: `join` rejects with its reason. */
   signal?: AbortSignal;
 }
+
+/** `failFast` is one of `StubBroker.join`: code that runs on several brokers may pass it to all. */
+const JOIN_OPTIONS: KnownOptions<JoinOptions & { failFast?: boolean }> = {
+  failFast: true,
+  signal: true,
+  timeout: true,
+};
 
 /** A queue that has to be polled to find out whether it is idle. */
 export interface Joinable {
@@ -45,12 +53,17 @@ export async function joinByPolling(queue: Joinable, options: JoinOptions): Prom
 }
 
 /**
- * Checks the timeout of a join.
+ * Checks the options of a join.
  *
- * @returns Milliseconds.
- * @throws {RangeError} If it is below 0.
+ * @param queueName The queue.
+ * @param options The options.
+ * @returns The timeout in milliseconds.
+ * @throws {TypeError} If an option is not known: a misspelled timeout would wait for ever.
+ * @throws {RangeError} If the timeout is below 0.
  */
-export function joinTimeout(queueName: string, { timeout = Infinity }: JoinOptions): number {
+export function joinTimeout(queueName: string, options: JoinOptions): number {
+  checkKnownOptions("join", options, JOIN_OPTIONS);
+  const { timeout = Infinity } = options;
   if (timeout >= 0) return timeout;
   throw new RangeError(`Cannot wait ${timeout} ms for "${queueName}": it must be 0 or more`);
 }

@@ -1,5 +1,5 @@
 import { shorten } from "../platform/thrown.ts";
-import { showValue } from "./show_call.ts";
+import { showValue } from "../platform/show_value.ts";
 
 /** Maximum of characters of a value in an error. */
 const MAX_SHOWN = 100;

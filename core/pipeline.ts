@@ -3,7 +3,7 @@ import { cancelMessages, type CancelOptions, cancelTargetOf } from "./cancellati
 import { monotonicTime } from "../platform/clock.ts";
 import { ResultFailure, ResultMissing } from "./result_errors.ts";
 import { getBroker } from "./global_broker.ts";
-import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
+import { assertKnownOptions, checkKnownOptions, type KnownOptions } from "./known_options.ts";
 import { showOther } from "./other_copy.ts";
 import { Message } from "./message.ts";
 import type { GetResultOptions } from "./result_source.ts";
@@ -31,6 +31,8 @@ export interface RunOptions {
   /** Ends the wait for the server when it aborts, see `EnqueueOptions.signal`. */
   signal?: AbortSignal | undefined;
 }
+
+const RUN_OPTIONS: KnownOptions<RunOptions> = { delay: true, signal: true };
 
 /** A message or pipeline, as a part of a pipeline. */
 // deno-lint-ignore no-explicit-any -- what a step takes is checked by PipelineChain
@@ -126,6 +128,7 @@ export class Pipeline<R = unknown, I = unknown> {
    * @throws The same as `actor.send`.
    */
   async run(options: RunOptions = {}): Promise<this> {
+    checkKnownOptions("run a pipeline", options, RUN_OPTIONS);
     const first = this.messages[0]!;
     const asked = options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay");
     const own = first.option("delay");

@@ -1,3 +1,4 @@
+import { showValue } from "../platform/show_value.ts";
 import type { Kwargs } from "./message_dict.ts";
 
 /** Characters of the arguments that a log line shows. */
@@ -17,18 +18,4 @@ export function showCall(actorName: string, args: readonly unknown[], kwargs: Kw
   const text = texts.join(", ");
   const shown = text.length > MAX_ARGUMENT_TEXT ? `${text.slice(0, MAX_ARGUMENT_TEXT)}…` : text;
   return `${actorName}(${shown})`;
-}
-
-/**
- * Shows any value, for log lines and errors.
- *
- * @returns JSON if it can be, such as `"5"` for a text.
- */
-export function showValue(value: unknown): string {
-  if (typeof value === "number") return String(value); // NaN would be null
-  try {
-    return JSON.stringify(value) ?? String(value);
-  } catch {
-    return String(value); // a BigInt, a cycle
-  }
 }

@@ -1,5 +1,6 @@
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { DramatiqError } from "./errors.ts";
+import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
 
 /** Options for {@linkcode Snooze}. */
 export interface SnoozeOptions extends ErrorOptions {
@@ -12,6 +13,8 @@ export interface SnoozeOptions extends ErrorOptions {
   /** Reason, for logs. @default {""} */
   reason?: string;
 }
+
+const SNOOZE_OPTIONS: KnownOptions<SnoozeOptions> = { cause: true, max: true, reason: true };
 
 /**
  * Thrown by an actor that cannot do its work yet: the message runs again later, and has not failed. The
@@ -45,10 +48,11 @@ export class Snooze extends DramatiqError {
    *
    * @param delay Time until it runs again.
    * @param options The maximum of snoozes, and the reason.
-   * @throws {TypeError} If the delay is not a duration.
+   * @throws {TypeError} If the delay is not a duration, or an option is not known.
    * @throws {RangeError} If the delay is below 0, or `max` is not a whole number of 0 or more.
    */
   constructor(delay: Duration, options: SnoozeOptions = {}) {
+    assertKnownOptions("Snooze", options, SNOOZE_OPTIONS);
     const { max, reason = "", ...others } = options;
     super(reason, others);
     this.delay = toMilliseconds(delay, "delay");

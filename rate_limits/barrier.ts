@@ -1,5 +1,5 @@
 import { BarrierNotFound } from "../core/errors.ts";
-import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { assertKnownOptions, checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { assertAboveZero, assertKey } from "./whole_number.ts";
@@ -28,6 +28,7 @@ export interface BarrierWaitOptions {
 const KNOWN_OPTIONS: KnownOptions<BarrierOptions> = {
   ttl: true,
 };
+const WAIT_OPTIONS: KnownOptions<BarrierWaitOptions> = { block: true, timeout: true, signal: true };
 
 /**
  * Synchronisation point of a number of parties on any machines: all continue when the last one has
@@ -101,6 +102,7 @@ export class Barrier {
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async wait(options: BarrierWaitOptions = {}): Promise<boolean> {
+    checkKnownOptions("wait at a barrier", options, WAIT_OPTIONS);
     const { block = true, timeout = this.ttl, signal } = options;
     if (!(timeout >= 0)) {
       throw new RangeError(`Cannot wait for ${String(timeout)} ms: it must be 0 or more`);

@@ -1,4 +1,5 @@
 import { RateLimitExceeded } from "../core/errors.ts";
+import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { REFUSED, type Slot } from "./slot.ts";
 import { assertAboveZero, assertKey } from "./whole_number.ts";
@@ -12,6 +13,8 @@ export interface AcquireOptions {
    */
   raiseOnFailure?: boolean;
 }
+
+const ACQUIRE_OPTIONS: KnownOptions<AcquireOptions> = { raiseOnFailure: true };
 
 /** Base class of limits on how often, or how many times at once, something is done. */
 export abstract class RateLimiter {
@@ -47,10 +50,13 @@ export abstract class RateLimiter {
    *
    * @param options Whether to throw if the limit is reached.
    * @returns The slot; its `acquired` is false if the limit is reached.
+   * @throws {TypeError} If an option is not known.
    * @throws {RateLimitExceeded} If the limit is reached and `raiseOnFailure` is not false.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
-  async acquire({ raiseOnFailure = true }: AcquireOptions = {}): Promise<Slot> {
+  async acquire(options: AcquireOptions = {}): Promise<Slot> {
+    checkKnownOptions("acquire", options, ACQUIRE_OPTIONS);
+    const { raiseOnFailure = true } = options;
     const slot = await this.take();
     if (slot !== undefined) return slot;
     if (raiseOnFailure) {

@@ -1,6 +1,7 @@
 import { type Clock, monotonicTime, systemClock } from "../platform/clock.ts";
 import { type Encoded, type Encoder, getEncoder } from "../encoders/encoder.ts";
 import { BrokerConnectionError, ConnectionClosed } from "../core/errors.ts";
+import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { ResultMissing, ResultTimeout } from "../core/result_errors.ts";
 import type { GetResultOptions, ResultSource } from "../core/result_source.ts";
 import { errorMessage } from "../platform/thrown.ts";
@@ -36,6 +37,13 @@ export interface ResultBackendOptions {
   /** Clock of timeouts. @default {systemClock} */
   clock?: Clock;
 }
+
+const GET_OPTIONS: KnownOptions<GetResultOptions> = {
+  backend: true,
+  block: true,
+  signal: true,
+  timeout: true,
+};
 
 /** Default timeout of `getResult` in milliseconds, as in Python. */
 const DEFAULT_TIMEOUT = 10_000;
@@ -165,6 +173,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
    * @throws The reason of the signal, if it aborts before.
    */
   async getResult(message: ResultOwner, options: GetResultOptions = {}): Promise<unknown> {
+    checkKnownOptions("get a result", options, GET_OPTIONS);
     const { block = false, timeout = DEFAULT_TIMEOUT, signal } = options;
     if (typeof timeout !== "number" || Number.isNaN(timeout)) {
       throw new TypeError(`Cannot wait for ${timeout}: timeout must be a number of milliseconds`);

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import * as library from "@dq/dramatiq";
 import { test } from "../support/test.ts";
 
@@ -48,6 +48,8 @@ const MAKE: Readonly<Record<string, (options: Options) => unknown>> = {
   Group: (options) => library.group([], options),
   Pipeline: (options) => library.pipeline([message], options),
   PickleEncoder: (options) => new library.PickleEncoder(options),
+  Retry: (options) => new library.Retry("", options),
+  Snooze: (options) => new library.Snooze(1, options),
 };
 /** Classes that have an option that it cannot do without: leaving all of them out is another error. */
 const NEEDY = [
@@ -73,6 +75,66 @@ for (const [name, make] of Object.entries(MAKE)) {
     for (const none of [null, "url", 7, [] as unknown]) {
       const { message } = assertThrows(() => make(none as Options), TypeError);
       assert(message.startsWith(`Cannot create ${name}: its options must be an object`), message);
+    }
+  });
+}
+
+/** Calls that take options, by what the error says that they cannot do. */
+const CALLS: readonly [what: string, method: string, (options: Options) => Promise<unknown>][] = [
+  ["enqueue", "enqueue", (options) => makeBroker().enqueue(message.copy(), options)],
+  ["enqueue", "enqueueMany", (options) => makeBroker().enqueueMany([message.copy()], options)],
+  ["join", "StubBroker.join", (options) => makeBroker().join("default", options)],
+  ["join", "SqliteBroker.join", async (options) => {
+    await using broker = new library.SqliteBroker({ path: ":memory:" });
+    broker.declareQueue("default");
+    await broker.join("default", options);
+  }],
+  ["run a group", "Group.run", (options) => library.group([], withBroker()).run(options)],
+  [
+    "run a pipeline",
+    "Pipeline.run",
+    (options) => library.pipeline([message], withBroker()).run(options),
+  ],
+  ["add a completion callback", "Group.addCompletionCallback", async (options) => {
+    await Promise.resolve();
+    library.group([], withBroker()).addCompletionCallback(message, options);
+  }],
+  [
+    "get a result",
+    "getResult",
+    (options) => new library.StubResultBackend().getResult(message, options),
+  ],
+  [
+    "acquire",
+    "RateLimiter.acquire",
+    (options) => new library.BucketRateLimiter(limits, "calls").acquire(options),
+  ],
+  [
+    "wait at a barrier",
+    "Barrier.wait",
+    (options) => new library.Barrier(limits, "calls").wait(options),
+  ],
+  ["list claims", "Control.claims", (options) => new library.Control(makeBroker()).claims(options)],
+];
+
+function makeBroker(): library.StubBroker {
+  const broker = new library.StubBroker();
+  broker.declareQueue("default");
+  return broker;
+}
+
+function withBroker(): { broker: library.Broker } {
+  return { broker: makeBroker() };
+}
+
+for (const [what, method, call] of CALLS) {
+  test(`${method} refuses options that it does not have, and lists its own`, async () => {
+    for (const strange of ["frobnicate", "constructor", "__proto__"]) {
+      const options = JSON.parse(`{${JSON.stringify(strange)}: 1}`);
+      const { message } = await assertRejects(() => call(options), TypeError);
+      const start = `Cannot ${what}: it has no option ${strange}; its options are `;
+      assert(message.startsWith(start), message);
+      assert(!message.includes("isPart"), message); // is not for users
     }
   });
 }

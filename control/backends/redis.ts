@@ -9,13 +9,13 @@ import {
   type CheckedChange,
   type ControlChange,
   type ControlEntry,
-  type ControlJson,
   type ControlListener,
   type ControlOutcome,
   type ControlSnapshot,
   ControlStore,
 } from "../../core/control_store.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
+import { parseStoredValue } from "../stored_value.ts";
 import { Watchers } from "../watchers.ts";
 import { RedisControlWatch } from "./redis_watch.ts";
 import { CHANGE, POLL, READ, READ_KEYS } from "./redis_scripts.ts";
@@ -114,7 +114,10 @@ export class RedisControlStore extends ControlStore {
     const [now, version, ...found] = reply as RedisReply[];
     this.#watch.note(String(version));
     const entries: ControlEntry[] = [];
-    for (let i = 0; i < found.length; i += 2) entries.push(toEntry(found[i]!, found[i + 1]!));
+    for (let i = 0; i < found.length; i += 2) {
+      const entry = toEntry(found[i]!, found[i + 1]!);
+      if (entry.value !== null) entries.push(entry);
+    }
     entries.sort((a, b) => a.key < b.key ? -1 : 1);
     return { entries, now: now as number };
   }
@@ -202,8 +205,9 @@ export function toOutcome(reply: RedisReply): ControlOutcome {
 /** @param version Version of the entry if it was removed: then none is stored with it. */
 function toEntry(key: RedisReply, stored: RedisReply, version = 0): ControlEntry {
   const text = String(stored);
-  if (text === "") return { key: String(key), value: null, version };
   const space = text.indexOf(" ");
-  const value = JSON.parse(text.slice(space + 1)) as ControlJson;
-  return { key: String(key), value, version: Number(text.slice(0, space)) };
+  const written = space < 1 ? NaN : Number(text.slice(0, space));
+  // An entry that was removed, or that another program has written.
+  if (!Number.isSafeInteger(written)) return { key: String(key), value: null, version };
+  return { key: String(key), value: parseStoredValue(text.slice(space + 1)), version: written };
 }

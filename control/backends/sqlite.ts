@@ -11,7 +11,6 @@ import {
   type CheckedChange,
   type ControlChange,
   type ControlEntry,
-  type ControlJson,
   type ControlListener,
   type ControlOutcome,
   type ControlSnapshot,
@@ -22,6 +21,7 @@ import { assertKnownOptions, type KnownOptions } from "../../core/known_options.
 import { type Clock, systemClock } from "../../platform/clock.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
+import { parseStoredValue } from "../stored_value.ts";
 import { Watchers } from "../watchers.ts";
 
 const log = /* @__PURE__ */ getLogger("control", "sqlite");
@@ -123,7 +123,8 @@ export class SqliteControlStore extends ControlStore {
       return [this.#select(selection, now), this.#version];
     });
     if (this.#watchers.size > 0) this.#seen ??= { version, epoch: this.#connection.epoch };
-    const entries = rows.map(toEntry).toSorted((a, b) => a.key < b.key ? -1 : 1);
+    const entries = rows.map(toEntry).filter(({ value }) => value !== null)
+      .toSorted((a, b) => a.key < b.key ? -1 : 1);
     return { entries, now };
   }
 
@@ -269,5 +270,5 @@ export class SqliteControlStore extends ControlStore {
 }
 
 function toEntry({ key, version, value }: Row): ControlEntry {
-  return { key, version, value: value === null ? null : JSON.parse(value) as ControlJson };
+  return { key, version, value: value === null ? null : parseStoredValue(value) };
 }

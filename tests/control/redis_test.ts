@@ -40,6 +40,21 @@ test("RedisControlStore keeps only the keys of its version when all entries are 
   assertEquals(left, [`${namespace}:__control__.log`, `${namespace}:__control__.version`]);
 });
 
+test("RedisControlStore reads past entries that another program has written", async () => {
+  const namespace = newNamespace();
+  await using store = new RedisControlStore({ url: server.url, namespace });
+  await store.change([{ key: "a", value: 1 }]);
+  const stored = ["", "garbage", "1 {", "1e999 {}", "x 5", " 5"];
+  const fields = stored.flatMap((text, i) => [`bad/${i}`, text]);
+  await server.command("HSET", `${namespace}:__control__`, ...fields);
+  const { entries } = await store.read("");
+  assertEquals(entries.map(({ key, value }) => [key, value]), [["a", 1]]);
+  assertEquals((await store.read(["bad/1", "bad/2"])).entries, []);
+  const changes = stored.map((_, i) => ({ key: `bad/${i}`, value: i }));
+  assert((await store.change(changes)).applied);
+  assertEquals((await store.read("bad/")).entries.map(({ value }) => value), [0, 1, 2, 3, 4, 5]);
+});
+
 test("RedisControlStore keeps claims apart from the entries that each worker reads", async () => {
   const namespace = newNamespace();
   await using store = new RedisControlStore({ url: server.url, namespace });

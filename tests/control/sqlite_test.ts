@@ -96,3 +96,17 @@ test("SqliteControlStore makes watchers read again after the file was replaced",
   await other.change([{ key: "b", value: 1 }]);
   await mirror.becomes({ b: 1 });
 });
+
+test("SqliteControlStore reads past entries that another program has written", async () => {
+  await using broker = new SqliteBroker({ path: ":memory:" });
+  await broker.connect();
+  const store = broker.controlStore;
+  await store.change([{ key: "a", value: 1 }]);
+  const write = connectionOf(broker).statement("insert into dramatiq_control values(?,?,?,null)");
+  write.run("bad/0", 1, "garbage");
+  write.run("bad/1", 1, "{");
+  const { entries } = await store.read("");
+  assertEquals(entries.map(({ key, value }) => [key, value]), [["a", 1]]);
+  await store.change([{ key: "bad/0", value: 2 }]);
+  assertEquals((await store.read(["bad/0", "bad/1"])).entries.map(({ value }) => value), [2]);
+});

@@ -34,7 +34,9 @@ interface StateStatements {
   readonly order: readonly string[];
 }
 
-const BODY = "cast(coalesce(m.body,(select body from dramatiq_bodies b where b.id=m.id)) as blob)";
+// Empty if it is missing, as after a repair of a damaged file.
+const BODY =
+  "cast(coalesce(m.body,(select body from dramatiq_bodies b where b.id=m.id),x'') as blob)";
 const CONTENT = `id, rank, due, owner, length(b) size, ` +
   "case when length(b)<=16384 then b else substr(b,1,2048) end data, " +
   "case when length(b)>16384 then substr(b,-2048) end tail";

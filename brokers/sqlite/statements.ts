@@ -110,7 +110,7 @@ export const IS_BUSY =
 export const LAST_DEAD = "select max(id) last from dramatiq_messages where queue=? and state=3";
 /** Queue, after this id, up to this id, limit. */
 export const DEAD_PAGE =
-  "select id, due, coalesce(body, (select body from dramatiq_bodies b where b.id=m.id)) body " +
+  "select id, due, coalesce(body, (select body from dramatiq_bodies b where b.id=m.id), x'') body " +
   "from dramatiq_messages m where queue=? and state=3 and id>? and id<=? order by id limit ?";
 /** Id. */
 export const DROP_DEAD = "delete from dramatiq_messages where id=? and state=3";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { assertEquals } from "@std/assert";
 import { SqliteBroker } from "@dq/dramatiq";
 import { connectionOf } from "../../clients/sqlite/handles.ts";
-import { READY } from "../../clients/sqlite/schema.ts";
+import { DEAD, READY } from "../../clients/sqlite/schema.ts";
 import { inspectorConformance } from "../conformance/inspector.ts";
 import { after, test } from "../support/test.ts";
 
@@ -46,4 +46,23 @@ test("SqliteInspector leaves out what is no queue, but is written to where queue
   for (const name of ["q\x1b[2J\u009b\u202e", "", "a b", "q"]) add.run(name);
   const { queues } = await inspector.overview();
   assertEquals(queues.map(({ queueName }) => queueName), ["q"]);
+});
+
+test("SqliteInspector and deadLetters show messages without a body as undecodable", async () => {
+  await using broker = new SqliteBroker({ path: ":memory:" });
+  await broker.connect();
+  broker.declareQueue("q");
+  const connection = connectionOf(broker);
+  connection.statement("insert into dramatiq_queues(id,name) values(7,'q')").run();
+  connection.statement(
+    "insert into dramatiq_messages(queue,state,due,stamp,body) values(7,?,?,0,null)",
+  ).run(DEAD, Date.now());
+  await using inspector = broker.inspect();
+  const { messages } = await inspector.list({ queueName: "q", state: "dead" });
+  assertEquals(messages.map(({ decodeError }) => decodeError?.name), ["DecodeError"]);
+  for await (const dead of broker.deadLetters("q")) {
+    assertEquals(dead.decodeError?.name, "DecodeError");
+    await dead.drop();
+  }
+  assertEquals((await broker.getQueueMessageCounts("q")).dead, 0);
 });

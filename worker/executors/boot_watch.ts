@@ -38,11 +38,14 @@ export class BootWatch {
   }
 
   #warn(seconds: number): void {
+    // A quarantine may have been stopped before it was ready.
+    for (const realm of this.#booting) if (!realm.isBooting) this.#booting.delete(realm);
     const [first] = this.#booting;
+    if (first === undefined) return this.stop();
     log.warn("Still starting a {kind} after {seconds} s: {reason}", {
       kind: this.#kind,
       seconds,
-      reason: first!.bootStep ?? "it has not begun to import its modules",
+      reason: first.bootStep ?? "it has not begun to import its modules",
     });
   }
 }

@@ -95,6 +95,11 @@ export class Realm {
     return this.#slots.length - this.#free.length;
   }
 
+  /** True if it is starting. */
+  get isBooting(): boolean {
+    return this.#state === "booting";
+  }
+
   /** True if it has room for another run. */
   get hasRoom(): boolean {
     return this.#state === "ready" && this.#free.length > 0;

@@ -213,6 +213,7 @@ export class RealmLifecycle {
 
   /** Forgets a realm that is lost. */
   remove(realm: Realm): void {
+    this.#bootWatch.end(realm);
     this.#retiring.delete(realm);
     this.#realms = this.#realms.filter((one) => one !== realm);
   }
@@ -250,7 +251,6 @@ export class RealmLifecycle {
   #refused(realm: Realm, error: unknown): void {
     const reason = `Cannot start a ${this.kind.name}: ${errorMessage(error)}`;
     const failure = new DramatiqError(reason, { cause: error });
-    this.#bootWatch.end(realm);
     const boot = this.#boots.get(realm);
     this.#boots.delete(realm);
     this.remove(realm);

@@ -9,7 +9,9 @@ import { deadline } from "@std/async";
 import { DramatiqError, TimeLimitExceeded, WorkerLost } from "@dq/dramatiq";
 import { nextTurn } from "../../../platform/runtime.ts";
 import { toWire } from "../../../worker/executors/thrown_on_wire.ts";
+import { textOf, withLog } from "../../support/log.ts";
 import { eventually } from "../../support/servers/until.ts";
+import { withShortTimers } from "../../support/short_timers.ts";
 import { test } from "../../support/test.ts";
 import { playPool, type SimulatedRealm } from "./pool_fixture.ts";
 
@@ -36,6 +38,28 @@ test("RealmLifecycle.start stops what did start when one realm cannot begin", as
   refuse(realms[1]!);
   await assertRejects(() => starting, DramatiqError, "Cannot start a thread: no such module");
   assertEquals(realms.map(({ isKilled }) => isKilled), [true, true]);
+});
+
+test("RealmLifecycle warns of a realm that does not begin, unless it has stopped it", async () => {
+  const { pool, realms, run, start } = playPool({ count: 1, concurrency: 1 });
+  await start();
+  run(1); // so that not this realm is stopped
+  await withShortTimers(
+    [10_000, 300_000],
+    () =>
+      withLog({ category: ["dramatiq", "worker"], lowestLevel: "warning" }, async (lines) => {
+        const isNamed = (step: string) => () => lines.some((line) => textOf(line).includes(step));
+        pool.resize(2);
+        realms[1]!.say({ booting: "a.ts has not ended" });
+        await eventually("name the first one", isNamed("a.ts has not ended"));
+        pool.resize(1);
+        pool.resize(2);
+        realms[2]!.say({ booting: "b.ts has not ended" });
+        await eventually("name the second one", isNamed("b.ts has not ended"));
+        realms[0]!.onPost = () => realms[0]!.say({ stopped: true });
+        await pool.stop();
+      }),
+  );
 });
 
 test("RealmLifecycle gives a run to the realm that has the least to do", async () => {

@@ -113,6 +113,8 @@ export interface MessageQuery {
   readonly after?: string;
   /** Number of messages on a page, 1 to 200. @default {50} */
   readonly limit?: number;
+  /** Maximum of messages to read for a page with a filter, 1 to 2,000. @default {2_000} */
+  readonly scan?: number;
 }
 
 /** Messages of one page. */
@@ -122,7 +124,7 @@ export interface MessagePage {
   /** Number of messages in this state, regardless of filters; `undefined` if the broker does not report it. */
   readonly total: number | undefined;
   /**
-   * Number of messages that were read for the page. A page with a filter ends after 2,000 messages, 4 MiB
+   * Number of messages that were read for the page. A page with a filter ends after `scan` messages, 4 MiB
    * or 300 ms, even if it is not full.
    */
   readonly scanned: number;

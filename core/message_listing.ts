@@ -4,7 +4,7 @@ import { type StoredEntry, toInspected } from "./stored_entry.ts";
 /** Number of messages that a filter reads at once. */
 const STEP = 250;
 /** Limits at which a page with a filter ends, however little it has found. */
-const MAX_SCANNED = 2_000;
+const MAX_SCAN = 2_000;
 const MAX_BYTES = 4 * 2 ** 20;
 const MAX_MS = 300;
 /** Number of messages on a page. */
@@ -15,6 +15,7 @@ const LONGEST_PAGE = 200;
 export interface CheckedQuery extends MessageQuery {
   readonly order: "oldest" | "newest";
   readonly limit: number;
+  readonly scan: number;
 }
 
 /** Messages in the order of a query, as a broker stores them. */
@@ -37,13 +38,17 @@ export interface StoredPage {
  * @throws {RangeError} If a number is out of range.
  */
 export function checkQuery(query: MessageQuery): CheckedQuery {
-  const { limit = PAGE, state } = query;
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > LONGEST_PAGE) {
-    throw new RangeError(
-      `Cannot list ${limit} messages: it must be a whole number from 1 to ${LONGEST_PAGE}`,
-    );
-  }
-  return { ...query, limit, order: query.order ?? (state === "dead" ? "newest" : "oldest") };
+  const { limit = PAGE, scan = MAX_SCAN, state } = query;
+  assertCount("list", limit, LONGEST_PAGE);
+  assertCount("scan", scan, MAX_SCAN);
+  return { ...query, limit, scan, order: query.order ?? (state === "dead" ? "newest" : "oldest") };
+}
+
+function assertCount(verb: string, count: number, max: number): void {
+  if (Number.isSafeInteger(count) && count >= 1 && count <= max) return;
+  throw new RangeError(
+    `Cannot ${verb} ${count} messages: it must be a whole number from 1 to ${max}`,
+  );
 }
 
 /**
@@ -70,7 +75,7 @@ export async function listMessages(
   let next = query.after;
   while (true) {
     signal?.throwIfAborted();
-    const count = isSparse ? Math.min(STEP, MAX_SCANNED - scanned) : query.limit;
+    const count = isSparse ? Math.min(STEP, query.scan - scanned) : query.limit;
     const page = await read(next, count);
     first ??= page;
     let isOver = page.isLast;
@@ -86,7 +91,7 @@ export async function listMessages(
       bytes = Infinity;
       break;
     }
-    const isSpent = scanned >= MAX_SCANNED || bytes >= MAX_BYTES || performance.now() >= endsAt;
+    const isSpent = scanned >= query.scan || bytes >= MAX_BYTES || performance.now() >= endsAt;
     if (!isOver && !isSpent) continue;
     const { total, movedTo, now } = first;
     return { messages, total, movedTo, now, scanned, next: isOver ? undefined : next };

@@ -25,6 +25,8 @@ const PAGE_SIZE = 200;
 const LIMIT = 50;
 /** Default maximum of messages to read. */
 const SCAN = 2_000;
+/** Maximum of messages that a page with a filter may read. */
+const MAX_SCAN = 2_000;
 const MAX_NAME = 40;
 
 /** Messages that were read from one queue. */
@@ -88,7 +90,8 @@ async function list(task: InspectTask<JobsOptions>): Promise<number> {
     const isUtc = task.options.utc === true;
     task.console.print(formatMessages(messages, state, { isUtc, width }));
   }
-  if (messages.length === 0) await noteNoMessages(task);
+  const hasMore = found.some((one) => one.hasMore);
+  if (messages.length === 0 && !hasMore) await noteNoMessages(task);
   for (const one of found) if (one.hasMore) task.console.note(noteOf(one, task.options));
   return OK;
 }
@@ -109,6 +112,7 @@ async function read(
     const wanted = Math.min(PAGE_SIZE, limit - messages.length, scan - scanned);
     const query: MessageQuery = {
       ...{ queueName, state, ...filtersOf(options), limit: wanted },
+      scan: Math.min(MAX_SCAN, scan - scanned),
       ...(order !== undefined && { order }),
       ...(after !== undefined && { after }),
     };

@@ -93,6 +93,8 @@ for (const [kind, { open }] of Object.entries(KINDS)) {
     const found = (await list("--error", "WIDTH", "--actor", "resize", "--json")).objects;
     assertEquals(found.map(({ error }) => error), ["RangeError: width is 0"]);
     assertEquals((await list("-n", "1", "--json")).objects.length, 1);
+    const { notes } = await list("--error", "none", "--scan", "2");
+    assertEquals(notes, "default: 0 in the newest 2 of 3; -n and --scan read more\n");
     const none = await list("--before", "2h");
     assertEquals([none.output, none.notes], ["", "There are no such messages\n"]);
   });

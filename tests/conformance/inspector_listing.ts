@@ -216,6 +216,10 @@ export const listing: Rules = {
       assertEquals(await list({ since: Date.now() - 60_000 }), 6);
       assertEquals(await list({ since: Date.now() + 60_000 }), 0);
       assertEquals(await list({ before: Date.now() - 60_000 }), 0);
+      const some = { queueName, state: "dead", messageId: "unknown", scan: 4 } as const;
+      const { scanned, next } = await inspector.list(some);
+      assertEquals(scanned, 4);
+      assertEquals((await inspector.list({ ...some, after: next! })).scanned, 2);
     },
   },
 
@@ -286,6 +290,8 @@ export const listing: Rules = {
       );
       await assertRejects(() => inspector.list({ queueName, state, limit: 201 }), RangeError);
       await assertRejects(() => inspector.list({ queueName, state, limit: 0 }), RangeError);
+      await assertRejects(() => inspector.list({ queueName, state, scan: 2_001 }), RangeError);
+      await assertRejects(() => inspector.list({ queueName, state, scan: 0 }), RangeError);
       const gone = new AbortController();
       gone.abort(new RangeError("over"));
       if (!fixture.can(inspector, "browse:dead")) return;

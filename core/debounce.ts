@@ -1,3 +1,4 @@
+import { showValue } from "../platform/show_value.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
 import { checkUnique, type Unique, type UniqueOptions } from "./unique.ts";
@@ -40,7 +41,7 @@ export function checkDebounce(
   if (value === undefined || value === null || value === false) return undefined;
   const text = `Cannot declare actor "${actorName}": its option debounce`;
   if (typeof value !== "object" || Array.isArray(value)) {
-    throw new TypeError(`${text} must be an object, not ${JSON.stringify(value)}`);
+    throw new TypeError(`${text} must be an object, not ${showValue(value)}`);
   }
   if (unique !== undefined && unique !== null && unique !== false) {
     throw new TypeError(`${text} makes its messages unique already: take out its option unique`);

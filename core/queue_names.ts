@@ -12,6 +12,7 @@
  * @module
  */
 import type { Clock } from "../platform/clock.ts";
+import { showValue } from "../platform/show_value.ts";
 
 const QUEUE_NAME = /^[A-Za-z_][\w.-]*$/;
 /** Reserved parts of names, and their owners. */
@@ -120,7 +121,7 @@ export function whatIsWrongWithQueueName(queueName: string): string | undefined 
 
 /** @returns A name that may be anything, for an error text. */
 export function showQueueName(queueName: unknown): string {
-  if (typeof queueName !== "string") return JSON.stringify(queueName) ?? String(queueName);
+  if (typeof queueName !== "string") return showValue(queueName);
   return queueName.length > MAX_SHOWN
     ? `${JSON.stringify(queueName.slice(0, MAX_SHOWN))}…`
     : JSON.stringify(queueName);

@@ -1,3 +1,4 @@
+import { showValue } from "../platform/show_value.ts";
 import { hexDigest } from "../platform/digest.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { errorMessage } from "../platform/thrown.ts";
@@ -71,7 +72,7 @@ export function checkUnique(actorName: string, value: unknown): Unique | undefin
   const refuse = (reason: string) =>
     new TypeError(`Cannot declare actor "${actorName}": its option unique ${reason}`);
   if (typeof options !== "object" || Array.isArray(options)) {
-    throw refuse(`must be true or an object, not ${JSON.stringify(value)}`);
+    throw refuse(`must be true or an object, not ${showValue(value)}`);
   }
   assertKnownOptions(
     `option unique of actor "${actorName}"`,

@@ -2,6 +2,7 @@ import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
+import { showValue } from "../platform/show_value.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware");
 /** Maximum of characters of a value in a log line or error text. */
@@ -28,10 +29,9 @@ export interface NumberRule {
 export function checkNumberOption(actor: Actor, name: string, rule: NumberRule): void {
   const value = actor.options[name];
   if (value === undefined || value === null) return;
-  const found = typeof value === "string" ? JSON.stringify(value) : String(value);
   const text =
     `Cannot declare actor "${actor.actorName}": its ${name} must be a number ${wanted(rule)}, ` +
-    `not ${found}`;
+    `not ${showValue(value)}`;
   if (typeof value !== "number") throw new TypeError(text);
   if (!isWithin(value, rule)) throw new RangeError(text);
 }
@@ -104,6 +104,6 @@ function wanted({ least, isExclusive = false, most = Infinity }: NumberRule): st
 
 /** Formats any value, shortened for a log line. */
 function show(value: unknown): string {
-  const text = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value);
+  const text = showValue(value);
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

@@ -1,3 +1,4 @@
+import { showValue } from "../platform/show_value.ts";
 import type { Actor } from "../core/actor.ts";
 import type { ErrorClass } from "../core/actor_options.ts";
 import type { Broker } from "../core/broker.ts";
@@ -126,7 +127,7 @@ export class Retries implements Middleware {
     if (snoozeWhenLimited !== undefined && typeof snoozeWhenLimited !== "boolean") {
       throw new TypeError(
         `Cannot declare actor "${actor.actorName}": its snoozeWhenLimited must be true or false, ` +
-          `not ${JSON.stringify(snoozeWhenLimited)}`,
+          `not ${showValue(snoozeWhenLimited)}`,
       );
     }
     try {
@@ -294,7 +295,7 @@ function countRetries(message: MessageProxy): number {
 
 function assertFunction(retryWhen: unknown): void {
   if (typeof retryWhen === "function") return;
-  throw new TypeError(`option retryWhen must be a function, not ${JSON.stringify(retryWhen)}`);
+  throw new TypeError(`option retryWhen must be a function, not ${showValue(retryWhen)}`);
 }
 
 function errorClasses(throws: unknown): ErrorClass[] {

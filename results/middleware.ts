@@ -1,3 +1,4 @@
+import { showValue } from "../platform/show_value.ts";
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
@@ -128,7 +129,7 @@ export class Results implements Middleware {
     if (typeof storeResults === "boolean") return;
     throw new TypeError(
       `Cannot declare actor "${actor.actorName}": its storeResults must be true or false, ` +
-        `not ${JSON.stringify(storeResults)}`,
+        `not ${showValue(storeResults)}`,
     );
   }
 

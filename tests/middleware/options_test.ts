@@ -4,13 +4,17 @@ import {
   type ActorOptions,
   AgeLimit,
   AsyncIO,
+  getEncoder,
+  PickleEncoder,
   Results,
   Retries,
+  setEncoder,
   StubBroker,
   StubResultBackend,
   TimeLimit,
   Worker,
 } from "@dq/dramatiq";
+import { withLog } from "../support/log.ts";
 import { test } from "../support/test.ts";
 
 /** Options that make no sense, and what the refusal says. */
@@ -25,6 +29,13 @@ const SENSELESS: [ActorOptions, typeof TypeError | typeof RangeError, string][] 
   [{ throws: "KeyError" as never }, TypeError, 'option throws must be an error class, not "Key'],
   [{ throws: [Error, 5] as never }, TypeError, "option throws must be an error class, not 5"],
   [{ retryWhen: 5 as never }, TypeError, "option retryWhen must be a function, not 5"],
+  [{ retryWhen: 6n as never }, TypeError, "option retryWhen must be a function, not 6"],
+  [{ maxAge: 5n as never }, TypeError, "its maxAge must be a number above 0, not 5"],
+  [
+    { snoozeWhenLimited: 1n as never },
+    TypeError,
+    "its snoozeWhenLimited must be true or false, no",
+  ],
 ];
 
 for (const [options, errorClass, text] of SENSELESS) {
@@ -75,6 +86,39 @@ test("actor takes options that are not set, and limits that are lifted", () => {
   const broker = new StubBroker();
   const options = { maxAge: null, timeLimit: Infinity, maxRetries: null, throws: [] };
   assertEquals(actor(function x() {}, { ...options, broker }).options, options);
+});
+
+test("actor names a BigInt that an option is refused for", () => {
+  const broker = new StubBroker({
+    middleware: [new Results({ backend: new StubResultBackend() })],
+  });
+  for (const name of ["queueName", "unique", "debounce", "storeResults"]) {
+    const declare = () => actor(function x() {}, { [name]: 7n as never, broker });
+    const { message } = assertThrows(declare, TypeError);
+    assertEquals([message.startsWith("Cannot "), message.includes("7")], [true, true], message);
+  }
+});
+
+test("Worker ignores a limit of a message that is a BigInt, as a pickle may hold", async () => {
+  const encoder = getEncoder();
+  setEncoder(new PickleEncoder());
+  try {
+    const broker = new StubBroker();
+    let ran = 0;
+    const work = actor(function work() {
+      ran += 1;
+    }, { broker });
+    await using worker = new Worker(broker);
+    await withLog({ category: ["dramatiq"], lowestLevel: "warning" }, async (lines) => {
+      await worker.start();
+      await work.sendWithOptions({ maxAge: 2n ** 70n as never });
+      await broker.join("default");
+      const shown = lines.map(({ properties: { option, value } }) => [option, value]);
+      assertEquals([ran, shown], [1, [["maxAge", String(2n ** 70n)]]]);
+    });
+  } finally {
+    setEncoder(encoder);
+  }
 });
 
 test("Worker runs a message whose own limits make no sense as if it had none", async () => {

@@ -108,7 +108,10 @@ export class TimeLimit implements Middleware {
     if (timeLimit === Infinity) return;
     message.timeLimit = timeLimit;
     message.deadline = monotonicTime(broker.clock) + timeLimit;
-    if (message.deadline < this.#timerAt) this.#setTimer(broker, message.deadline);
+    // Without a worker, nothing runs: the message is purged.
+    if (message.deadline < this.#timerAt && this.#workers.size > 0) {
+      this.#setTimer(broker, message.deadline);
+    }
   }
 
   /** Clears the timer, unless another worker of the broker needs it. */

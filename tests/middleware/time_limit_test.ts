@@ -1,5 +1,14 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { actor, currentSignal, Retries, TimeLimit, TimeLimitExceeded, Worker } from "@dq/dramatiq";
+import {
+  actor,
+  currentSignal,
+  Message,
+  MessageProxy,
+  Retries,
+  TimeLimit,
+  TimeLimitExceeded,
+  Worker,
+} from "@dq/dramatiq";
 import { untilAborted } from "../support/aborted.ts";
 import { test } from "../support/test.ts";
 import { endings, setFixture } from "./time_limit_fixture.ts";
@@ -194,6 +203,17 @@ test("TimeLimit takes its timer back when the worker has stopped", async () => {
   await clock.settle();
   assertEquals(clock.pendingTimers, 1);
   await worker.stop();
+  assertEquals(clock.pendingTimers, 0);
+});
+
+test("TimeLimit sets no timer in a program without a worker, which may purge messages", async () => {
+  const { broker, clock, worker } = setFixture({ timeLimit: 1_000 });
+  const message = new Message({ queueName: "default", actorName: "none", args: [] });
+  await broker.emit("beforeProcessMessage", new MessageProxy(message));
+  assertEquals(clock.pendingTimers, 0);
+  await worker.start();
+  await worker.stop();
+  await broker.emit("beforeProcessMessage", new MessageProxy(message));
   assertEquals(clock.pendingTimers, 0);
 });
 

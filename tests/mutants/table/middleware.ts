@@ -214,8 +214,13 @@ export const MIDDLEWARE: readonly Mutant[] = [
     ],
     [
       "a later deadline puts an earlier one off",
-      "if (message.deadline < this.#timerAt) this.#setTimer(broker, message.deadline);",
-      "this.#setTimer(broker, message.deadline);",
+      "if (message.deadline < this.#timerAt && this.#workers.size > 0) {",
+      "if (this.#workers.size > 0) {",
+    ],
+    [
+      "a program without a worker has a timer",
+      "if (message.deadline < this.#timerAt && this.#workers.size > 0) {",
+      "if (message.deadline < this.#timerAt) {",
     ],
     [
       "one millisecond past the limit",

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { runtime } from "../../platform/runtime.ts";
 import { test } from "../support/test.ts";
 
 const ARGUMENTS = "Deno" in globalThis
@@ -30,6 +31,15 @@ test("test runs a failed test again as often as TEST_RETRIES says, and prints wh
   assertEquals(error, null, output);
   assertMatch(output, /Retrying a test that failed: fails once.*the first run failed/s);
 });
+
+// Deno and Bun end a file of tests whatever it has left.
+if (runtime === "node") {
+  test("test fails a file that does not end after its tests, and says what holds it", async () => {
+    const { error, output } = await runTests("lingering.ts", { TEST_TIME_TO_END: "300" });
+    assertNotEquals(error, null, output);
+    assertMatch(output, /ended 300 ms ago, but not their process: .*Timeout/);
+  });
+}
 
 /** Runs the tests of a file of `tests/support` on this runtime. */
 async function runTests(file: string, variables: Readonly<Record<string, string>>) {

@@ -24,6 +24,8 @@ const TIMEOUT = Number(process.env["TEST_TIMEOUT"] ?? 300_000);
 const RETRIES = Number(process.env["TEST_RETRIES"] ?? 0);
 /** Milliseconds in which Node reports the failures of a file. */
 const TIME_TO_REPORT = 1_000;
+/** Milliseconds in which a file ends after its tests. A timer that is left would hold Node longer. */
+const TIME_TO_END = Number(process.env["TEST_TIME_TO_END"] ?? 60_000);
 
 discardLog();
 
@@ -46,12 +48,23 @@ async function findRunner(): Promise<Runner> {
   const { after, test } = await import("node:test");
   // Node waits for all that a test left under way, which may be for ever.
   after(() => {
-    if (hasHung) setTimeout(() => process.exit(1), TIME_TO_REPORT).unref();
+    setTimeout(endNow, hasHung ? TIME_TO_REPORT : TIME_TO_END).unref();
   });
   return {
     register: (name, body) => void test(name, () => inTime(body)),
     afterAll: (body) => after(body),
   };
+}
+
+/** Ends a file of tests on Node that does not end by itself, and says what holds it. */
+function endNow(): void {
+  if (!hasHung) {
+    const resources = process.getActiveResourcesInfo().join(", ");
+    console.error(
+      `The tests have ended ${TIME_TO_END} ms ago, but not their process: ${resources}`,
+    );
+  }
+  process.exit(1);
 }
 
 /** Runs a test, which fails when it does not end in time: on Deno nothing else would end it. */

@@ -50,7 +50,7 @@ export class LogWriter {
 
   /**
    * Writes a line that an actor has printed. In a JSON log, a line that is a JSON object is kept,
-   * with `process` and `pid` added; any other becomes the message of a record.
+   * with our `process` and `pid` in place of its own; any other becomes the message of a record.
    *
    * @param text The line.
    * @param stream The stream it was printed to.
@@ -58,7 +58,8 @@ export class LogWriter {
    */
   writePrinted(text: string, stream: "stdout" | "stderr", source: LogSource): void {
     if (this.#options.format === "text") return this.#output.write(`${text}\n`);
-    if (isJsonObject(text)) return this.#output.write(withSource(text, source));
+    const object = parseObject(text);
+    if (object !== undefined) return this.#output.write(withSource(text, object, source));
     const line: LogLine = { time: Date.now(), level: "info", logger: stream, text, properties: {} };
     this.#output.write(formatJson(line, source));
   }
@@ -106,19 +107,53 @@ export class LogWriter {
   }
 }
 
-/** Appends the source to a JSON object: the last of several members with one name counts. */
-function withSource(object: string, { name, pid }: LogSource): string {
-  const body = object.slice(1, -1).trim();
+/** Names of the members that are added to the JSON objects of actors. */
+const ADDED: readonly string[] = ["process", "pid"];
+
+/** Escapes in strings, the ends of strings, and the characters around values. */
+const TOKEN = /\\.|["[\]{},]/g;
+
+/**
+ * Appends the source to a JSON object. Its own `process` and `pid`, which loggers such as pino
+ * write, are removed: of two members with one name, some parsers read the first.
+ */
+function withSource(text: string, object: object, { name, pid }: LogSource): string {
+  // JSON.parse may confuse keys with escapes (nodejs/node#63785).
+  const isPlain = !ADDED.some((one) => Object.hasOwn(object, one)) && !text.includes("\\u00");
+  const body = isPlain ? text.slice(1, -1).trim() : otherMembers(text);
   const source = `"process":${JSON.stringify(name)},"pid":${pid}`;
   return `{${body === "" ? "" : `${body},`}${source}}\n`;
 }
 
-function isJsonObject(text: string): boolean {
-  if (!text.startsWith("{") || !text.endsWith("}")) return false;
+/** The text of all other members of an object, unchanged: numbers can have more digits than ours. */
+function otherMembers(object: string): string {
+  const kept: string[] = [];
+  let depth = 0;
+  let start = 1;
+  let quote = -1; // where a string starts
+  let name: string | undefined;
+  for (const { 0: token, index } of object.matchAll(TOKEN)) {
+    if (token === '"') {
+      if (quote >= 0 && depth === 1) name ??= JSON.parse(object.slice(quote, index + 1)) as string;
+      quote = quote < 0 ? index : -1;
+      continue;
+    }
+    if (quote >= 0) continue;
+    if (token === "{" || token === "[") depth++;
+    else if (token !== ",") depth--;
+    if (depth > 1 || depth === 1 && token !== ",") continue;
+    if (!ADDED.includes(name as string)) kept.push(object.slice(start, index).trim());
+    start = index + 1;
+    name = undefined;
+  }
+  return kept.join(",");
+}
+
+function parseObject(text: string): object | undefined {
+  if (!text.startsWith("{") || !text.endsWith("}")) return undefined;
   try {
-    JSON.parse(text);
-    return true;
+    return JSON.parse(text);
   } catch {
-    return false;
+    return undefined;
   }
 }

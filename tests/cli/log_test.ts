@@ -1,9 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { formatJson, formatText, type LogLine, toJson } from "../../cli/log_line.ts";
+import { LogWriter } from "../../cli/log_writer.ts";
 import { formatDuration, formatStatus } from "../../cli/status.ts";
 import { test } from "../support/test.ts";
 import { eventually, Fixture, ROOT, RUN } from "./fixture.ts";
@@ -60,6 +62,35 @@ test("formatJson writes one object, whose own fields properties cannot overwrite
     queue: "default",
     x: 1,
   });
+});
+
+test("LogWriter writes its process and pid once to an object that an actor printed", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "log-"));
+  const file = join(folder, "log");
+  const writer = new LogWriter({ file, format: "json", color: false, isSilent: false });
+  const ours = `"process":"worker-1","pid":7}`;
+  const cases: [printed: string, written: string][] = [
+    [`{ }`, `{${ours}`],
+    [`{"n":12345678901234567890}`, `{"n":12345678901234567890,${ours}`],
+    [`{"pid":1}`, `{${ours}`],
+    [
+      `{"level":30,"pid":1,"n":12345678901234567890}`,
+      `{"level":30,"n":12345678901234567890,${ours}`,
+    ],
+    [
+      `{"p\\u0069d":[1,{"a":"}"}], "process" : {"pid":2},"msg":"\\"pid\\":3,"}`,
+      `{"msg":"\\"pid\\":3,",${ours}`,
+    ],
+    [
+      `{ "pid":1,"pid":2 , "":{"pid":[5,6]},"pid ":"pid"}`,
+      `{"":{"pid":[5,6]},"pid ":"pid",${ours}`,
+    ],
+  ];
+  for (const [printed] of cases) writer.writePrinted(printed, "stdout", SOURCE);
+  await writer.flushed();
+  const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
+  assertEquals(lines, cases.map(([, written]) => written));
+  await rm(folder, { recursive: true });
 });
 
 test("toJson converts any value", () => {

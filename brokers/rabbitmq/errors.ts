@@ -22,6 +22,12 @@ const INEQUIVALENT =
 const NO_QUEUE = /NOT_FOUND - no queue '([^']+)'/;
 /** Error text of RabbitMQ: the only node of a classic queue is down. */
 const NODE_AWAY = /home node '[^']*' of durable queue '([^']+)'.* is down or inaccessible/;
+/**
+ * Error text of RabbitMQ: a queue exists, and its process does not run. The other nodes say that it is
+ * stopped when its node, or its virtual host there, was stopped in good order.
+ */
+const NOT_RUNNING =
+  /NOT_FOUND - queue '([^']+)'.* (?:process is stopped by supervisor|has crashed and failed to restart)/;
 
 /** Error text of RabbitMQ 3.10: the feature flag for quorum queues is off. */
 const NO_QUORUM = /of type 'rabbit_quorum_queue' .*feature flag is disabled/;
@@ -103,9 +109,10 @@ export function missingQueueOf(error: unknown): string | undefined {
   return NO_QUEUE.exec(errorMessage(causeOf(error)))?.[1];
 }
 
-/** The queue whose node is unavailable, if that is why an operation failed. */
+/** The queue that exists and is unavailable, if that is why an operation failed. */
 export function unreachableQueueOf(error: unknown): string | undefined {
-  return NODE_AWAY.exec(errorMessage(causeOf(error)))?.[1];
+  const text = errorMessage(causeOf(error));
+  return (NODE_AWAY.exec(text) ?? NOT_RUNNING.exec(text))?.[1];
 }
 
 /** True if the server has closed a connection because quorum queues are switched off. */

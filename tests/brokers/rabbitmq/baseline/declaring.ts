@@ -1,12 +1,27 @@
-import { assertEquals } from "@std/assert";
-import { actor, Worker } from "@dq/dramatiq";
-import { work } from "../../../conformance/broker_messages.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { actor, ConnectionClosed, Worker } from "@dq/dramatiq";
+import { missingQueueOf, unreachableQueueOf } from "../../../../brokers/rabbitmq/errors.ts";
+import { receiveOne, work } from "../../../conformance/broker_messages.ts";
 import type { TappedMethod } from "../../../support/servers/amqp_tap.ts";
 import { eventually, type FileServer, Fixture, numbers } from "../fixture.ts";
 
 const declaredBy = (methods: readonly TappedMethod[]) =>
   methods.filter(({ method, args }) => method === "queue_declare" && !args["passive"])
     .map(({ args }) => args["queue"]);
+
+/** The queue of that name, as `Q`, in Erlang. */
+const findQueue = (name: string) =>
+  `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${name}">>))`;
+
+/** Has its supervisor stop a classic queue, as happens when the node of the queue is stopped. */
+const stopQueue = (name: string) =>
+  `${findQueue(name)}, {dictionary, D} = process_info(amqqueue:get_pid(Q), dictionary),
+   [Own, All | _] = proplists:get_value('$ancestors', D), supervisor:terminate_child(All, Own).`;
+
+/** Deletes a queue whose process is stopped; versions of RabbitMQ differ in the first argument. */
+const removeQueue = (name: string) =>
+  `${findQueue(name)}, try rabbit_amqqueue:internal_delete(amqqueue:get_name(Q), <<"test">>)
+   catch _:_ -> rabbit_amqqueue:internal_delete(Q, <<"test">>) end.`;
 
 /** When queues are declared. */
 export function declaring(file: FileServer): void {
@@ -63,6 +78,41 @@ export function declaring(file: FileServer): void {
     await consumer.nack(messages);
     await fixture.untilCounts(".XQ", 1);
     await fixture.untilCounts("", 0);
+  });
+
+  test("RabbitmqBroker sends to a queue whose delay queue and dead letters are stopped", async () => {
+    await using fixture = new Fixture(file);
+    const { console } = file;
+    const { queueName } = fixture;
+    await fixture.open().getQueueMessageCounts(queueName);
+    const stopped = [`${queueName}.DQ`, `${queueName}.XQ`];
+    for (const name of stopped) await console.evaluate(stopQueue(name));
+    try {
+      const broker = fixture.open();
+      await broker.enqueue(work(queueName, 1));
+      await using consumer = broker.consume(queueName);
+      assertEquals((await receiveOne(consumer)).args, [1]);
+      await assertRejects(
+        () => broker.enqueue(work(queueName, 2), { delay: 1_000 }),
+        ConnectionClosed,
+        `queue '${queueName}.DQ' in vhost '/' process is stopped by supervisor`,
+      );
+    } finally {
+      for (const name of stopped) await console.evaluate(removeQueue(name));
+    }
+  });
+
+  test("unreachableQueueOf tells queues that are unavailable from those that do not exist", () => {
+    const unavailable = [
+      "NOT_FOUND - home node 'rabbit@a' of durable queue 'q.DQ' in vhost '/' is down or inaccessible",
+      "NOT_FOUND - queue 'q.DQ' in vhost '/' process is stopped by supervisor",
+      "NOT_FOUND - queue 'q.DQ' in vhost '/' has crashed and failed to restart",
+    ].map((text) => new Error(`Operation failed: QueueDeclare; 404 (NOT-FOUND) with "${text}"`));
+    assertEquals(unavailable.map(unreachableQueueOf), ["q.DQ", "q.DQ", "q.DQ"]);
+    assertEquals(unavailable.map(missingQueueOf), [undefined, undefined, undefined]);
+    const missing = new Error("404 (NOT-FOUND) with \"NOT_FOUND - no queue 'q.DQ' in vhost '/'\"");
+    assertEquals(unreachableQueueOf(missing), undefined);
+    assertEquals(missingQueueOf(missing), "q.DQ");
   });
 
   test("Worker goes on by itself when its queues are deleted", async () => {

@@ -9,6 +9,7 @@ import { type ControlEntry, type ControlStore, readEntry } from "../core/control
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../platform/logging.ts";
 import { errorMessage } from "../platform/thrown.ts";
+import { stringify } from "../platform/json_values.ts";
 import { PrefixWatch } from "./prefix_watch.ts";
 import { ControlView } from "./view.ts";
 
@@ -147,7 +148,7 @@ export class AbortEvents implements AsyncDisposable {
     if (cancellation?.messageId === undefined || originOf(entry) === ORIGIN) return;
     const { messageId, grace } = cancellation;
     const keys = [`${this.#prefix}cancel:${messageId}`, `${this.#prefix}abort:${messageId}`];
-    const abort = JSON.stringify({ abort_timeout: Math.max(0, grace - EXTRA_GRACE) });
+    const abort = stringify({ abort_timeout: Math.max(0, grace - EXTRA_GRACE) });
     try {
       await this.#connection.runWithRetry(WRITE, keys, () => ["{}", abort, this.#ttl]);
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { ControlEntry } from "../core/control_store.ts";
 import type { Schedule } from "../core/schedules.ts";
+import { stringify } from "../platform/json_values.ts";
 import { timingOf } from "./ticks.ts";
 import { WORKER_PREFIX } from "./workers.ts";
 
@@ -58,7 +59,7 @@ export class FleetSchedules {
     this.#specs.set(
       digest,
       new Map(schedules.map((schedule) => {
-        return [schedule.name, { schedule, text: JSON.stringify(schedule) }];
+        return [schedule.name, { schedule, text: stringify(schedule) }];
       })),
     );
   }

@@ -5,6 +5,7 @@ import type { Schedule } from "../core/schedules.ts";
 import { pause, type Timer } from "../platform/clock.ts";
 import { hexDigest } from "../platform/digest.ts";
 import { retryDelay } from "../platform/retry_delay.ts";
+import { stringify } from "../platform/json_values.ts";
 import { FiringOutage } from "./firing_outage.ts";
 import { BOOT_PREFIX, FleetSchedules, SPECS_PREFIX } from "./fleet_schedules.ts";
 import { RunMarks } from "./run_marks.ts";
@@ -150,13 +151,13 @@ export class Scheduler implements RunnerOwner {
       if (this.#isStopped) return;
       this.#bootedAt = this.#options.bootedAt()!;
       const all = this.broker.schedules.all;
-      this.#digest = hexDigest("sha1", JSON.stringify(all)).slice(0, 24);
+      this.#digest = hexDigest("sha1", stringify(all)).slice(0, 24);
       this.#fleet.learn(this.#digest, all);
       await this.#storeSpecs();
       await this.#refresh();
       for (const schedule of all) {
         if (this.#runners.has(schedule.name)) continue;
-        this.#texts.set(schedule.name, JSON.stringify(schedule));
+        this.#texts.set(schedule.name, stringify(schedule));
         const runner = new ScheduleRunner(this, schedule, await ticksOf(schedule));
         this.#runners.set(schedule.name, runner);
       }
@@ -185,7 +186,7 @@ export class Scheduler implements RunnerOwner {
   /** Stores the schedules of this worker, and announces it to the others. */
   async #storeSpecs(): Promise<void> {
     const digest = this.#digest!;
-    const value = JSON.parse(JSON.stringify(this.broker.schedules.all)) as ControlValue;
+    const value = JSON.parse(stringify(this.broker.schedules.all)) as ControlValue;
     await this.store.change([{ key: SPECS_PREFIX + digest, value, ttl: SPECS_TTL }]);
     this.#nextSpecs = this.time.now + SPECS_INTERVAL;
     const self = { digest, bootedAt: this.#bootedAt, seenAt: this.#bootedAt };

@@ -4,6 +4,7 @@ import type { ControlStore, ControlValue } from "../core/control_store.ts";
 import type { WorkerReport } from "../core/inspection_reports.ts";
 import { inspectorOf } from "../core/inspector_of.ts";
 import { decodeReports } from "../core/report_format.ts";
+import { stringify } from "../platform/json_values.ts";
 
 export type { WorkerReport } from "../core/inspection_reports.ts";
 
@@ -47,7 +48,7 @@ export async function readEntries(store: ControlStore): Promise<WorkerReport[]> 
   const lists = entries.map(({ key, value }) => {
     const fields = { ...value as object, id: key.slice(WORKER_PREFIX.length) };
     const { seenAt } = fields as { seenAt?: unknown };
-    return decodeReports(JSON.stringify([fields]), typeof seenAt === "number" ? seenAt : 0);
+    return decodeReports(stringify([fields]), typeof seenAt === "number" ? seenAt : 0);
   });
   return lists.flat().toSorted((a, b) => a.bootedAt - b.bootedAt || (a.id < b.id ? -1 : 1));
 }

@@ -1,3 +1,5 @@
+import { stringify } from "../platform/json_values.ts";
+
 /** Any JSON value but `null`, which is the value of a missing entry. */
 export type ControlValue =
   | string
@@ -180,7 +182,7 @@ export function checkChanges(changes: readonly ControlChange[]): CheckedChange[]
     if (!(ttl > 0)) {
       throw new RangeError(`Cannot keep control entry "${key}" for ${ttl} ms: it must be above 0`);
     }
-    const text = value === null ? undefined : JSON.stringify(value);
+    const text = value === null ? undefined : stringify(value);
     if (value !== null && text === undefined) {
       throw new TypeError(
         `Cannot store ${String(value)} as control entry "${key}": it is not a JSON value`,

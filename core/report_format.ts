@@ -1,3 +1,4 @@
+import { stringify } from "../platform/json_values.ts";
 import type { ActorCounts, RunningMessage, WorkerReport } from "./inspection_reports.ts";
 
 /** Characters of a report. */
@@ -28,7 +29,7 @@ function encodeReport(report: WorkerReport): string {
   ];
   let text = "";
   for (const one of shorter) {
-    text = JSON.stringify(toFields(one));
+    text = stringify(toFields(one));
     if (text.length <= LONGEST) break;
   }
   return text;

@@ -1,3 +1,4 @@
+import { isToJsonInherited } from "../platform/json_values.ts";
 import { showValue } from "../platform/show_value.ts";
 import { hexDigest } from "../platform/digest.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
@@ -146,7 +147,8 @@ function shortened(key: string): string {
 
 /** Writes JSON with sorted keys, so that equal values give equal texts. */
 function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, one) => {
+  return JSON.stringify(value, function (this: Record<string, unknown>, key, given) {
+    const one = isToJsonInherited() ? this[key] : given;
     if (typeof one === "bigint") return String(one); // the encoder refuses it later, with a clear error
     if (typeof one !== "object" || one === null || Array.isArray(one)) return one;
     return Object.fromEntries(Object.entries(one).toSorted(([a], [b]) => a < b ? -1 : 1));

@@ -1,4 +1,5 @@
-import { isSimple, isToJsonInherited, writeJson, writeNumber, writeString } from "./writer.ts";
+import { isToJsonInherited } from "../../platform/json_values.ts";
+import { isSimple, writeJson, writeNumber, writeString } from "./writer.ts";
 import type { MessageDict } from "../../core/message_dict.ts";
 
 /** Head of the last message, up to its arguments: the next message usually has the same one. */

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { isToJsonInherited } from "../../platform/json_values.ts";
 import { keysInOrder, originalText, spellingOf } from "../spelling.ts";
 
 /** Deeper values would overflow the stack of one peer or the other; Python stops near 1,000. */
@@ -35,14 +36,6 @@ export function writeJson(value: unknown): string {
   const text = write(value, 0, problem);
   if (problem.found) throw new TypeError(describeProblem(value));
   return text;
-}
-
-/**
- * True if a library has given all arrays or all objects a `toJSON`, as old versions of Prototype
- * do: `JSON.stringify` would then write something else than the value.
- */
-export function isToJsonInherited(): boolean {
-  return "toJSON" in Array.prototype; // which inherits from Object.prototype
 }
 
 /**

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assertEquals, assertMatch } from "@std/assert";
-import { actor, StubBroker, Worker } from "@dq/dramatiq";
+import { actor, Control, StubBroker, Worker } from "@dq/dramatiq";
 import { runtime } from "../../platform/runtime.ts";
 import { ROOT } from "../cli/fixture.ts";
 import { runsLongTests } from "../servers/own.ts";
@@ -65,4 +65,27 @@ test("Actors may have the names of what every object inherits", async () => {
   for (const one of actors) await broker.join(one.queueName);
   assertEquals(ran.toSorted(), names.toSorted());
   assertEquals(broker.allDeadLetters, []);
+});
+
+test("Pauses, cancellations and unique keys are those meant where prototypes have a toJSON", async () => {
+  for (const prototype of [Array.prototype, Object.prototype]) {
+    await using broker = new StubBroker();
+    const add = actor(() => {}, { actorName: "add", unique: true, broker });
+    const control = new Control(broker);
+    const patch = { value: () => "patched", configurable: true };
+    Object.defineProperty(prototype, "toJSON", patch);
+    try {
+      await control.pause({ queue: "default" }, { reason: "deploy" });
+      await control.cancel("m", { reason: "wrong" });
+      await add.sendWithOptions({ args: [1] as never });
+      await add.sendWithOptions({ args: [2] as never });
+    } finally {
+      Reflect.deleteProperty(prototype, "toJSON");
+    }
+    const { entries } = await broker.controlStore.read("");
+    assertEquals(entries.filter(({ value }) => value === "patched"), []);
+    const pauses = await control.paused();
+    assertEquals(pauses.map(({ reason }) => reason), ["deploy"]);
+    assertEquals(entries.filter(({ key }) => key.startsWith("claim/")).length, 2);
+  }
 });

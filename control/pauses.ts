@@ -2,7 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import { controlStoreOf } from "../core/cancellation.ts";
 import { type ControlEntry, readEntry } from "../core/control_store.ts";
 import { canonicalQueueName, toCanonicalQueueName } from "../core/queue_names.ts";
-import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../platform/logging.ts";
 
 const log = /* @__PURE__ */ getLogger("control");
@@ -123,7 +123,7 @@ export async function storePause(
 ): Promise<PauseOutcome> {
   const store = controlStoreOf(broker, "pause a queue, an actor or a worker");
   const { key, text } = readTarget(target, "pause");
-  assertKnownOptions("pause", options, PAUSE_OPTIONS);
+  checkKnownOptions("pause", options, PAUSE_OPTIONS);
   const { reason } = options;
   if (reason !== undefined && typeof reason !== "string") {
     throw new TypeError(`Cannot pause ${text} for ${String(reason)}: it must be a string`);
@@ -168,7 +168,7 @@ function readTarget(
   target: PauseTarget,
   verb: "pause" | "resume",
 ): { readonly key: string; readonly text: string } {
-  assertKnownOptions(`${verb} target`, target, TARGET_OPTIONS);
+  checkKnownOptions(verb, target, TARGET_OPTIONS);
   const { queue, actor, worker } = target;
   if ([queue, actor, worker].filter((one) => one !== undefined).length !== 1) {
     throw new TypeError(`Cannot ${verb}: name either a queue, an actor or a worker`);

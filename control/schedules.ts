@@ -2,7 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import { controlStoreOf } from "../core/cancellation.ts";
 import type { ControlChange, ControlStore } from "../core/control_store.ts";
 import { getBroker } from "../core/global_broker.ts";
-import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { Message } from "../core/message.ts";
 import type { Kwargs } from "../core/message_dict.ts";
 import { assertQueueName } from "../core/queue_names.ts";
@@ -101,7 +101,7 @@ const ATTEMPTS = 20;
  * ```
  */
 export function schedule(options: ScheduleOptions): void {
-  assertKnownOptions("schedule", options, SCHEDULE_OPTIONS);
+  checkKnownOptions("schedule an actor", options, SCHEDULE_OPTIONS);
   const { actorName, queueName = "default", kwargs, broker = getBroker(), ...times } = options;
   if (typeof actorName !== "string" || actorName === "") {
     throw new TypeError(`Cannot schedule actor ${JSON.stringify(actorName)}: it needs a name`);
@@ -221,7 +221,7 @@ export async function pauseSchedule(
   name: string,
   options: PauseScheduleOptions,
 ): Promise<void> {
-  assertKnownOptions("pauseSchedule", options, PAUSE_OPTIONS);
+  checkKnownOptions("pause a schedule", options, PAUSE_OPTIONS);
   const { reason } = options;
   if (reason !== undefined && typeof reason !== "string") {
     throw new TypeError(

@@ -1,7 +1,7 @@
 import type { Broker } from "../core/broker.ts";
 import { controlStoreOf } from "../core/cancellation.ts";
 import type { ControlEntry } from "../core/control_store.ts";
-import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
 
 /** Options of `Control.setConcurrency`. */
 export interface SetConcurrencyOptions {
@@ -28,7 +28,7 @@ export async function setConcurrency(
   options: SetConcurrencyOptions,
 ): Promise<void> {
   const store = controlStoreOf(broker, "set the concurrency");
-  assertKnownOptions("setConcurrency", options, KNOWN_OPTIONS);
+  checkKnownOptions("set the concurrency", options, KNOWN_OPTIONS);
   const { worker = ALL } = options;
   if (typeof worker !== "string" || worker === "") {
     throw new TypeError(

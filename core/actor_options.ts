@@ -2,7 +2,7 @@ import type { Actor } from "./actor.ts";
 import type { Broker } from "./broker.ts";
 import type { DebounceOptions } from "./debounce.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
-import { checkKnownOptions, type KnownOptions } from "./known_options.ts";
+import { assertSignal, checkKnownOptions, type KnownOptions } from "./known_options.ts";
 import type { Message } from "./message.ts";
 import type { Kwargs } from "./message_dict.ts";
 import type { PeriodicTimes } from "./schedules.ts";
@@ -189,11 +189,12 @@ const ENQUEUE_OPTIONS: KnownOptions<Omit<EnqueueOptions, "isPart">> = {
  * Reads the delay of a message.
  *
  * @returns Milliseconds, if it has one.
- * @throws {TypeError} If it is not a duration, or an option is not known: a misspelled delay would
- *   send the message at once.
+ * @throws {TypeError} If it is not a duration, `signal` is no AbortSignal, or an option is not known: a
+ *   misspelled delay would send the message at once.
  */
 export function delayOf(options: EnqueueOptions): number | undefined {
-  const { delay } = options;
+  const { delay, signal } = options;
+  if (signal !== undefined) assertSignal("enqueue", signal);
   for (const name in options) {
     if (Object.hasOwn(ENQUEUE_OPTIONS, name) || name === "isPart") continue;
     const { isPart: _isPart, ...others } = options;

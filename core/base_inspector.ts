@@ -22,6 +22,7 @@ import type { Message } from "./message.ts";
 import { type StoredEntry, toInspected } from "./stored_entry.ts";
 import { decodeFromQueue } from "./undecodable_message.ts";
 import { toCanonicalQueueName } from "./queue_names.ts";
+import { assertSignal } from "./known_options.ts";
 
 /** Number of messages of one call of `change`. */
 const MOST_CHANGES = 500;
@@ -117,6 +118,7 @@ export abstract class BaseInspector implements Inspector {
 
   /** Lists messages. */
   async list(query: MessageQuery, { signal }: InspectOptions = {}): Promise<MessagePage> {
+    assertSignal("list messages", signal);
     const checked = {
       ...checkQuery(query),
       queueName: toCanonicalQueueName(query.queueName, "list the messages of queue"),
@@ -130,6 +132,7 @@ export abstract class BaseInspector implements Inspector {
     ref: MessageRef,
     { signal }: InspectOptions = {},
   ): Promise<InspectedMessage | undefined> {
+    assertSignal("get a message", signal);
     signal?.throwIfAborted();
     const checked = checkRef(ref);
     const entry = await this.readOne(checked);
@@ -138,6 +141,7 @@ export abstract class BaseInspector implements Inspector {
 
   /** Looks for a message by its id. */
   async find(messageId: string, options: InspectOptions = {}): Promise<FoundMessages> {
+    assertSignal("find a message", options.signal);
     this.assertAble("find");
     return await findMessages(this, messageId, options);
   }
@@ -148,6 +152,7 @@ export abstract class BaseInspector implements Inspector {
     change: MessageChange,
     { signal }: InspectOptions = {},
   ): Promise<ChangeOutcome[]> {
+    assertSignal("change messages", signal);
     checkChanges(refs, change);
     const checked = refs.map(checkRef);
     this.assertAble("remove");
@@ -160,6 +165,7 @@ export abstract class BaseInspector implements Inspector {
     state: Exclude<MessageState, "unacknowledged">,
     { signal }: InspectOptions = {},
   ): Promise<number> {
+    assertSignal("purge a queue", signal);
     const canonical = toCanonicalQueueName(queueName, "purge queue");
     if (!STATES.drop.includes(state)) {
       throw new RangeError(`Cannot purge the ${state} messages of "${canonical}"`);
@@ -169,6 +175,7 @@ export abstract class BaseInspector implements Inspector {
 
   /** Lists the workers that are alive. */
   async workers({ signal }: InspectOptions = {}): Promise<WorkerReport[]> {
+    assertSignal("list workers", signal);
     this.assertAble("workers");
     const workers = await this.readWorkers(signal);
     return workers.toSorted((a, b) => a.bootedAt - b.bootedAt || (a.id < b.id ? -1 : 1));
@@ -176,6 +183,7 @@ export abstract class BaseInspector implements Inspector {
 
   /** Reads what workers did in the last minutes. */
   async history(minutes: number, { signal }: InspectOptions = {}): Promise<HistoryMinute[]> {
+    assertSignal("read the history", signal);
     if (!Number.isSafeInteger(minutes) || minutes < 1 || minutes > LONGEST_HISTORY) {
       throw new RangeError(
         `Cannot read ${minutes} minutes: it must be a whole number from 1 to ${LONGEST_HISTORY}`,

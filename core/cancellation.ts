@@ -1,7 +1,7 @@
 import { type ControlChange, type ControlStore, readEntry } from "./control_store.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
-import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
+import { checkKnownOptions, type KnownOptions } from "./known_options.ts";
 import type { MessageChanges } from "./message_fields.ts";
 import { canonicalQueueName } from "./queue_names.ts";
 import {
@@ -152,7 +152,7 @@ export async function cancelMatching(
   options: CancelOptions = {},
 ): Promise<number> {
   const store = controlStoreOf(broker, "cancel messages");
-  assertKnownOptions("cancelAll", predicate, PREDICATE_OPTIONS);
+  checkKnownOptions("cancel messages", predicate, PREDICATE_OPTIONS);
   const { actor, queue } = predicate;
   if (actor === undefined && queue === undefined) {
     throw new TypeError("Cannot cancel all messages: name an actor or a queue");
@@ -189,7 +189,7 @@ export async function cancelMatching(
 }
 
 function readOptions(options: CancelOptions): { value: StoredCancellation; ttl?: number } {
-  assertKnownOptions("cancel", options, CANCEL_OPTIONS);
+  checkKnownOptions("cancel", options, CANCEL_OPTIONS);
   const { reason = "cancelled", keep = false } = options;
   if (typeof reason !== "string") {
     throw new TypeError(`Cannot cancel messages for ${String(reason)}: reason must be a string`);

@@ -37,7 +37,7 @@ export function assertKnownOptions<T>(
  * @param options The options.
  * @param known Its options.
  * @param others Options of peers that have another name here.
- * @throws {TypeError} As above.
+ * @throws {TypeError} As above; or if the option `signal` is no AbortSignal.
  */
 export function checkKnownOptions<T>(
   action: string,
@@ -51,13 +51,31 @@ export function checkKnownOptions<T>(
     );
   }
   for (const name of Object.keys(options)) {
-    if (Object.hasOwn(known, name)) continue;
+    if (Object.hasOwn(known, name)) {
+      if (name === "signal") assertSignal(action, (options as { signal?: unknown }).signal);
+      continue;
+    }
     const names = Object.keys(known).toSorted().join(", ");
     throw new TypeError(
       `Cannot ${action}: it has no option ${shorten(name, 100)}${advice(name, known, others)}; ` +
         `its options are ${names}`,
     );
   }
+}
+
+/**
+ * Refuses what is given for an AbortSignal and is none, such as its AbortController.
+ *
+ * @param action What the call does, as in "Cannot drain".
+ * @param signal The signal, if one is given.
+ * @throws {TypeError} If it is no AbortSignal.
+ */
+export function assertSignal(action: string, signal: unknown): void {
+  // No instanceof: it may be of another realm.
+  if (signal === undefined) return;
+  if (typeof (signal as AbortSignal | null)?.throwIfAborted === "function") return;
+  const given = signal instanceof AbortController ? "its AbortController" : show(signal);
+  throw new TypeError(`Cannot ${action}: its signal must be an AbortSignal, not ${given}`);
 }
 
 /**
@@ -80,7 +98,7 @@ export function assertTypes(
     const wanted = type === "boolean" ? "true or false" : `a ${type}`;
     throw new TypeError(
       `Cannot create ${owner}: its ${name} must be ${wanted}, ` +
-        `not ${shorten(showValue(value), MAX_SHOWN)}`,
+        `not ${show(value)}`,
     );
   }
 }
@@ -106,4 +124,8 @@ export function advice(name: string, known: object, others: OtherSpellings = {})
 function describe(options: unknown): string {
   if (Array.isArray(options)) return "an array";
   return options === null ? "null" : typeof options === "string" ? "a text" : `a ${typeof options}`;
+}
+
+function show(value: unknown): string {
+  return shorten(showValue(value), MAX_SHOWN);
 }

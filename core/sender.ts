@@ -59,9 +59,9 @@ export class Sender {
 
   #enqueue<M extends Message>(message: M, options: EnqueueOptions): Promise<M> {
     try {
+      const wanted = delayOf(options);
       options.signal?.throwIfAborted();
       const { claims } = this.#broker;
-      const wanted = delayOf(options);
       const delay = claims === undefined ? wanted : claims.delayOf(message, options, wanted);
       const queued = this.#prepareSent(message, options.cause, delay);
       const before = this.#broker.emit("beforeEnqueue", queued, delay);
@@ -127,8 +127,8 @@ export class Sender {
     options: EnqueueOptions,
   ): Promise<M[]> {
     const { signal, cause } = options;
-    signal?.throwIfAborted();
     const delay = delayOf(options);
+    signal?.throwIfAborted();
     const { claims } = this.#broker;
     const delayOfOne = claims === undefined
       ? () => delay

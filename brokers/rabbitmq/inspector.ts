@@ -26,6 +26,7 @@ import type { StoredEntry } from "../../core/stored_entry.ts";
 import type { ControlStore } from "../../core/control_store.ts";
 import { readEntries } from "../../control/workers.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { assertSignal } from "../../core/known_options.ts";
 import { askForReports } from "./reports.ts";
 import type { Channel } from "./client.ts";
 import type { RabbitmqConnection } from "./connection.ts";
@@ -93,6 +94,7 @@ export class RabbitmqInspector extends BaseInspector {
   override async overview(
     { signal, queueNames = [] }: OverviewOptions = {},
   ): Promise<Overview> {
+    assertSignal("count messages", signal);
     const named = queueNames.map((name) => toCanonicalQueueName(name, "look at queue"));
     const all = [...new Set([...this.host.queues, ...named])].toSorted();
     const now = this.#options.clock.now();

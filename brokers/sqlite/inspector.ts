@@ -13,6 +13,7 @@ import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";
 import { toCanonicalQueueName, whatIsWrongWithQueueName } from "../../core/queue_names.ts";
 import type { StoredEntry } from "../../core/stored_entry.ts";
 import { DEAD, DELAYED, READY, TAKEN } from "../../clients/sqlite/schema.ts";
+import { assertSignal } from "../../core/known_options.ts";
 import {
   DROP_ONE,
   SELECT_HEAD,
@@ -77,6 +78,7 @@ export class SqliteInspector extends BaseInspector {
   override async overview(
     { signal, queueNames = [] }: OverviewOptions = {},
   ): Promise<Overview> {
+    assertSignal("count messages", signal);
     const named = queueNames.map((name) => toCanonicalQueueName(name, "look at queue"));
     const stored = await this.#read(() =>
       this.#session.connection.statement(SELECT_QUEUE_NAMES).all()

@@ -115,7 +115,78 @@ const CALLS: readonly [what: string, method: string, (options: Options) => Promi
     (options) => new library.Barrier(limits, "calls").wait(options),
   ],
   ["list claims", "Control.claims", (options) => new library.Control(makeBroker()).claims(options)],
+  ["cancel", "Control.cancel", (options) => control().cancel("id", options)],
+  ["cancel messages", "Control.cancelAll", (options) => control().cancelAll(options)],
+  ["pause", "Control.pause", (options) => control().pause({ queue: "default" }, options)],
+  ["pause", "Control.pause of a target", (target) => control().pause(target as never)],
+  ["resume", "Control.resume", (target) => control().resume(target as never)],
+  [
+    "set the concurrency",
+    "Control.setConcurrency",
+    (options) => control().setConcurrency(1, options),
+  ],
+  ["pause a schedule", "Control.pauseSchedule", (options) => control().pauseSchedule("s", options)],
+  ["schedule an actor", "schedule", async (options) => {
+    await Promise.resolve();
+    library.schedule(options as never);
+  }],
 ];
+
+/** Calls that take a signal, by what the error says that they cannot do. */
+const WAITING: readonly [what: string, (options: { signal: AbortSignal }) => Promise<unknown>][] = [
+  ...CALLS.filter(([, method]) => /join|enqueue|run|getResult|wait/.test(method))
+    .map(([what, , call]) => [what, call] as const) as never,
+  ["enqueue", (options) => noop().sendWithOptions(options)],
+  ["enqueue", (options) => noop().sendMany([[]], options)],
+  [
+    "get a result",
+    (options) => message.getResult({ backend: new library.StubResultBackend(), ...options }),
+  ],
+  [
+    "list messages",
+    (options) => inspector().list({ queueName: "default", state: "ready" }, options),
+  ],
+  ["get a message", (options) => inspector().get(REF, options)],
+  ["find a message", (options) => inspector().find("id", options)],
+  ["change messages", (options) => inspector().change([REF], "drop", options)],
+  ["purge a queue", (options) => inspector().purge("default", "ready", options)],
+  ["list workers", (options) => inspector().workers(options)],
+  ["read the history", (options) => inspector().history(1, options)],
+  ["count messages", async (options) => {
+    await using broker = new library.SqliteBroker({ path: ":memory:" });
+    await broker.inspect().overview(options);
+  }],
+];
+const REF = { queueName: "default", state: "ready", messageId: "id", key: "id" } as const;
+
+function control(): library.Control {
+  return new library.Control(makeBroker());
+}
+
+function inspector(): library.Inspector {
+  return makeBroker().inspect();
+}
+
+function noop(): library.Actor<[], void> {
+  return library.actor(() => {}, { actorName: "noop", broker: makeBroker() });
+}
+
+for (const [i, [what, call]] of WAITING.entries()) {
+  test(`What is no signal is refused: call ${i} cannot ${what}`, async () => {
+    for (
+      const [signal, given] of [[new AbortController(), "its AbortController"], [5n, "5"], [
+        null,
+        "null",
+      ]]
+    ) {
+      const { message } = await assertRejects(
+        () => call({ signal: signal as never }),
+        TypeError,
+      );
+      assertEquals(message, `Cannot ${what}: its signal must be an AbortSignal, not ${given}`);
+    }
+  });
+}
 
 function makeBroker(): library.StubBroker {
   const broker = new library.StubBroker();

@@ -10,6 +10,7 @@ import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts"
 import { getLogger } from "../platform/logging.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { stringify } from "../platform/json_values.ts";
+import { showValue } from "../platform/show_value.ts";
 import { PrefixWatch } from "./prefix_watch.ts";
 import { ControlView } from "./view.ts";
 
@@ -97,7 +98,7 @@ export class AbortEvents implements AsyncDisposable {
     this.#store = controlStoreOf(broker, "share abort events");
     const { prefix = "dramatiq:aborts:", ttl = TTL } = options;
     if (typeof prefix !== "string" || prefix === "") {
-      throw new TypeError(`Cannot use prefix ${JSON.stringify(prefix)}: it must be a string`);
+      throw new TypeError(`Cannot use prefix ${showValue(prefix)}: it must be a string`);
     }
     if (!(ttl > 0)) {
       throw new RangeError(`Cannot keep abort events for ${ttl} ms: it must be above 0`);

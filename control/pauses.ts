@@ -4,6 +4,7 @@ import { type ControlEntry, readEntry } from "../core/control_store.ts";
 import { canonicalQueueName, toCanonicalQueueName } from "../core/queue_names.ts";
 import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../platform/logging.ts";
+import { showValue } from "../platform/show_value.ts";
 
 const log = /* @__PURE__ */ getLogger("control");
 
@@ -181,11 +182,11 @@ function readTarget(
     if (typeof worker === "string" && worker !== "") {
       return { key: pauseKeyOf(worker), text: `worker "${worker}"` };
     }
-    throw new TypeError(`Cannot ${verb} worker ${JSON.stringify(worker)}: it needs an id`);
+    throw new TypeError(`Cannot ${verb} worker ${showValue(worker)}: it needs an id`);
   }
   const name: unknown = typeof actor === "string" ? actor : actor?.actorName;
   if (typeof name === "string" && name !== "") {
     return { key: ACTOR_PREFIX + name, text: `actor "${name}"` };
   }
-  throw new TypeError(`Cannot ${verb} actor ${JSON.stringify(name)}: it needs a name`);
+  throw new TypeError(`Cannot ${verb} actor ${showValue(name)}: it needs a name`);
 }

@@ -7,6 +7,7 @@ import { Message } from "../core/message.ts";
 import type { Kwargs } from "../core/message_dict.ts";
 import { assertQueueName } from "../core/queue_names.ts";
 import { checkSchedules, type PeriodicTimes, type Schedule } from "../core/schedules.ts";
+import { showValue } from "../platform/show_value.ts";
 import { FleetSchedules, SPECS_PREFIX } from "./fleet_schedules.ts";
 import {
   fromTickState,
@@ -104,7 +105,7 @@ export function schedule(options: ScheduleOptions): void {
   checkKnownOptions("schedule an actor", options, SCHEDULE_OPTIONS);
   const { actorName, queueName = "default", kwargs, broker = getBroker(), ...times } = options;
   if (typeof actorName !== "string" || actorName === "") {
-    throw new TypeError(`Cannot schedule actor ${JSON.stringify(actorName)}: it needs a name`);
+    throw new TypeError(`Cannot schedule actor ${showValue(actorName)}: it needs a name`);
   }
   assertQueueName(queueName);
   if (times.cron === undefined && times.every === undefined) {
@@ -211,7 +212,7 @@ function findSchedule({ schedules }: Fleet, name: string, purpose: string): Sche
   if (schedule !== undefined) return schedule;
   const known = [...schedules.keys()].toSorted().join(", ") || "none";
   throw new RangeError(
-    `Cannot ${purpose} schedule ${JSON.stringify(name)}: no worker declares it; known are ${known}`,
+    `Cannot ${purpose} schedule ${showValue(name)}: no worker declares it; known are ${known}`,
   );
 }
 

@@ -2,6 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import { controlStoreOf } from "../core/cancellation.ts";
 import type { ControlEntry } from "../core/control_store.ts";
 import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { showValue } from "../platform/show_value.ts";
 
 /** Options of `Control.setConcurrency`. */
 export interface SetConcurrencyOptions {
@@ -32,7 +33,7 @@ export async function setConcurrency(
   const { worker = ALL } = options;
   if (typeof worker !== "string" || worker === "") {
     throw new TypeError(
-      `Cannot set the concurrency of worker ${JSON.stringify(worker)}: it needs an id`,
+      `Cannot set the concurrency of worker ${showValue(worker)}: it needs an id`,
     );
   }
   if (concurrency !== null && !(Number.isSafeInteger(concurrency) && concurrency >= 1)) {

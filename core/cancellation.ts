@@ -1,3 +1,4 @@
+import { showValue } from "../platform/show_value.ts";
 import { type ControlChange, type ControlStore, readEntry } from "./control_store.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
@@ -126,7 +127,7 @@ export async function cancelMessages(
   const changes = targets.map(({ messageId, eta }): ControlChange => {
     if (typeof messageId !== "string" || messageId === "") {
       throw new RangeError(
-        `Cannot cancel message ${JSON.stringify(messageId)}: the id must not be empty`,
+        `Cannot cancel message ${showValue(messageId)}: the id must not be empty`,
       );
     }
     const untilDue = eta === undefined ? 0 : eta - broker.clock.now() + DAY;
@@ -168,7 +169,7 @@ export async function cancelMatching(
   for (const [what, name] of Object.entries({ actor: actorName, queue })) {
     if (name === undefined || (typeof name === "string" && name !== "")) continue;
     throw new TypeError(
-      `Cannot cancel messages of ${what} ${JSON.stringify(name)}: it needs a name`,
+      `Cannot cancel messages of ${what} ${showValue(name)}: it needs a name`,
     );
   }
   const { value, ttl = DEFAULT_TTL } = readOptions(options);

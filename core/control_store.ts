@@ -1,4 +1,5 @@
 import { stringify } from "../platform/json_values.ts";
+import { showValue } from "../platform/show_value.ts";
 
 /** Any JSON value but `null`, which is the value of a missing entry. */
 export type ControlValue =
@@ -177,7 +178,7 @@ export interface CheckedChange {
 export function checkChanges(changes: readonly ControlChange[]): CheckedChange[] {
   return changes.map(({ key, value, ttl = Infinity, ifVersion, notBefore = -Infinity }) => {
     if (typeof key !== "string" || key === "") {
-      throw new TypeError(`Cannot change control entry ${JSON.stringify(key)}: it needs a key`);
+      throw new TypeError(`Cannot change control entry ${showValue(key)}: it needs a key`);
     }
     if (!(ttl > 0)) {
       throw new RangeError(`Cannot keep control entry "${key}" for ${ttl} ms: it must be above 0`);

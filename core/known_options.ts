@@ -89,7 +89,7 @@ export function assertSignal(action: string, signal: unknown): void {
  */
 export function assertTypes(
   owner: string,
-  type: "boolean" | "function" | "number",
+  type: "boolean" | "function" | "number" | "string",
   options: Readonly<Record<string, unknown>>,
 ): void {
   for (const [name, value] of Object.entries(options)) {

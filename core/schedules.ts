@@ -1,5 +1,6 @@
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { errorMessage } from "../platform/thrown.ts";
+import { showValue } from "../platform/show_value.ts";
 import { checkCronPattern } from "./cron_pattern.ts";
 import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
 import type { Kwargs } from "./message_dict.ts";
@@ -202,7 +203,7 @@ function checkSchedule(
 ): Schedule {
   const { name = target.actorName, args = [], missed = "one", overlap = "skip" } = options;
   if (typeof name !== "string" || name === "") {
-    throw fault(TypeError, target, `its schedule has the name ${JSON.stringify(name)}`);
+    throw fault(TypeError, target, `its schedule has the name ${showValue(name)}`);
   }
   checkChoice(target, "missed", missed, ["one", "skip", "all"]);
   checkChoice(target, "overlap", overlap, ["skip", "queue", "allow"]);

@@ -86,20 +86,18 @@ export function checkUnique(actorName: string, value: unknown): Unique | undefin
   if (by !== undefined && typeof by !== "function") throw refuse("has a `by` that is no function");
   if (!isReplaced && onDuplicate !== "keep" && onDuplicate !== "throw") {
     throw refuse(
-      `has onDuplicate ${JSON.stringify(onDuplicate)}: it must be "keep", "replace" or "throw"`,
+      `has onDuplicate ${showValue(onDuplicate)}: it must be "keep", "replace" or "throw"`,
     );
   }
   if (isReplaced && until !== "started") {
     throw refuse(
-      `has onDuplicate "replace" with until ${
-        JSON.stringify(until)
-      }: a message is replaced until it ` +
+      `has onDuplicate "replace" with until ${showValue(until)}: a message is replaced until it ` +
         'has started, so until must be "started"',
     );
   }
   if (until === "started" || until === "finished") return { by, until, onDuplicate };
   if (typeof until === "string") {
-    throw refuse(`has until ${JSON.stringify(until)}: it must be "started", "finished" or a time`);
+    throw refuse(`has until ${showValue(until)}: it must be "started", "finished" or a time`);
   }
   const milliseconds = toMilliseconds(until, "until");
   if (milliseconds > 0) return { by, until: milliseconds, onDuplicate };

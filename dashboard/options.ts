@@ -1,6 +1,7 @@
 import type { Broker } from "../core/broker.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { Message } from "../core/message.ts";
+import { showValue } from "../platform/show_value.ts";
 
 /** Permission to make a kind of change. */
 export type Right = "pause" | "requeue" | "cancel" | "drop" | "purge" | "quiet" | "trigger";
@@ -115,24 +116,21 @@ export function checkOptions(options: DashboardOptions): void {
   if (access !== "loopback" && typeof access !== "function") {
     throw new TypeError(
       `Cannot make a dashboard with access ${
-        JSON.stringify(access)
+        showValue(access)
       }: it must be "loopback" or a function`,
     );
   }
   if (basePath !== undefined && !/^(?:\/[\w.~-]+)*$/.test(basePath)) {
     throw new RangeError(
-      `Cannot make a dashboard with basePath ${
-        JSON.stringify(basePath)
-      }: it must start with a "/" ` +
+      `Cannot make a dashboard with basePath ${showValue(basePath)}: it must start with a "/" ` +
         "and not end with one",
     );
   }
-  for (const one of typeof origin === "string" ? [origin] : origin) {
-    if (URL.parse(one)?.origin === one) continue;
-    throw new RangeError(
-      `Cannot make a dashboard with origin ${
-        JSON.stringify(one)
-      }: it must be a scheme, a host and ` +
+  for (const one of Array.isArray(origin) ? origin : [origin]) {
+    if (typeof one === "string" && URL.parse(one)?.origin === one) continue;
+    const Reason = typeof one === "string" ? RangeError : TypeError;
+    throw new Reason(
+      `Cannot make a dashboard with origin ${showValue(one)}: it must be a scheme, a host and ` +
         'maybe a port, such as "https://ops.example.com", without a path',
     );
   }

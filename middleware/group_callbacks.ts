@@ -10,6 +10,7 @@ import { readEnvironmentNumber } from "../platform/runtime.ts";
 import type { RateLimiterBackend } from "../rate_limits/backend.ts";
 import { Barrier } from "../rate_limits/barrier.ts";
 import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
+import { showValue } from "../platform/show_value.ts";
 import { storeFollowUp } from "./follow_up.ts";
 
 /** Options for {@linkcode GroupCallbacks}. */
@@ -200,7 +201,7 @@ export class GroupCallbacks implements Middleware {
   ): Promise<void> {
     await storeFollowUp(broker, `the callbacks of group ${uuid}`, message, () => {
       if (!Array.isArray(callbacks)) {
-        throw new TypeError(`they must be a list of messages, not ${JSON.stringify(callbacks)}`);
+        throw new TypeError(`they must be a list of messages, not ${showValue(callbacks)}`);
       }
       const messages = callbacks.map((dict) => Message.fromDict(dict));
       return broker.enqueueMany(messages, { cause: message.message });

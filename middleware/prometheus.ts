@@ -3,7 +3,7 @@ import type { Broker } from "../core/broker.ts";
 import { monotonicTime } from "../platform/clock.ts";
 import { Snooze } from "../core/snooze.ts";
 import { Cancelled, WorkerLost } from "../core/interrupt.ts";
-import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { assertKnownOptions, assertTypes, type KnownOptions } from "../core/known_options.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome, SkipMessage } from "../core/middleware.ts";
 import type { Exposition } from "./prometheus/exposition.ts";
@@ -127,9 +127,14 @@ export class Prometheus implements Middleware, AsyncDisposable {
    * Stores the options.
    *
    * @param options The address, and further metrics to serve.
+   * @throws {TypeError} If an option is unknown, or of the wrong type.
    */
   constructor(options: PrometheusOptions = {}) {
     assertKnownOptions("Prometheus", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
+    const { host = "", port = 0, database = "", lock = "", queueGauges = false } = options;
+    assertTypes("Prometheus", "string", { host, database, lock });
+    assertTypes("Prometheus", "number", { port });
+    assertTypes("Prometheus", "boolean", { queueGauges });
     this.#options = options;
     this.metricsHandler = (request) => this.#answer(request);
   }

@@ -302,5 +302,5 @@ function errorClasses(throws: unknown): ErrorClass[] {
   const classes: unknown[] = Array.isArray(throws) ? throws : [throws];
   const strange = classes.find((one) => typeof one !== "function");
   if (strange === undefined) return classes as ErrorClass[];
-  throw new TypeError(`option throws must be an error class, not ${JSON.stringify(strange)}`);
+  throw new TypeError(`option throws must be an error class, not ${showValue(strange)}`);
 }

@@ -1,6 +1,7 @@
 import type { MeterProvider, TracerProvider } from "@opentelemetry/api";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { Message } from "../core/message.ts";
+import { showValue } from "../platform/show_value.ts";
 
 /** Relation of the span of an attempt to the one that sent the message. */
 export type Relation = "parent" | "link";
@@ -70,12 +71,12 @@ export function checkOptions(options: OpenTelemetryOptions): Checked {
   const { relation = "parent", tracerProvider, meterProvider, attributes } = options;
   if (relation !== "parent" && relation !== "link") {
     throw new TypeError(
-      `Cannot relate spans by ${JSON.stringify(relation)}: relation must be "parent" or "link"`,
+      `Cannot relate spans by ${showValue(relation)}: relation must be "parent" or "link"`,
     );
   }
   if (attributes !== undefined && typeof attributes !== "function") {
     throw new TypeError(
-      `Cannot use ${JSON.stringify(attributes)} as attributes: it must be a function`,
+      `Cannot use ${showValue(attributes)} as attributes: it must be a function`,
     );
   }
   checkProvider("tracerProvider", tracerProvider, "getTracer");

@@ -1,3 +1,5 @@
+import { showValue } from "./show_value.ts";
+
 /**
  * A span of time: milliseconds, or an object with the fields of a `Temporal.Duration`. A
  * `Temporal.Duration` itself can be passed, too.
@@ -66,7 +68,7 @@ function sumFields(fields: DurationFields, name: string): number {
   const { years = 0, months = 0 } = fields as { years?: number; months?: number };
   if (unknown.length > 0 || known === 0 || years !== 0 || months !== 0) {
     throw new TypeError(
-      `Cannot use ${JSON.stringify(fields)} as ${name}: it must be milliseconds or an object of ` +
+      `Cannot use ${showValue(fields)} as ${name}: it must be milliseconds or an object of ` +
         [...MILLISECONDS.keys()].join(", "),
     );
   }

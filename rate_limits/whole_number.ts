@@ -1,3 +1,5 @@
+import { showValue } from "../platform/show_value.ts";
+
 /**
  * Checks a count or a time.
  *
@@ -29,5 +31,5 @@ export function assertLeaseTtl(ttl: number): void {
  */
 export function assertKey(key: string): void {
   if (typeof key === "string" && key !== "") return;
-  throw new TypeError(`Cannot use key ${JSON.stringify(key)}: it must be a non-empty string`);
+  throw new TypeError(`Cannot use key ${showValue(key)}: it must be a non-empty string`);
 }

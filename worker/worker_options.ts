@@ -1,5 +1,6 @@
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { readEnvironmentNumber } from "../platform/runtime.ts";
+import { showValue } from "../platform/show_value.ts";
 import type { Executor } from "./executors/executor.ts";
 import { InlineExecutor } from "./executors/inline.ts";
 import { ProcessExecutor } from "./executors/process.ts";
@@ -72,7 +73,7 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   // A string is an iterable of its characters.
   const isList = typeof queues === "object" && queues !== null && Symbol.iterator in queues;
   if (queues !== undefined && !isList) {
-    throw new TypeError(`Cannot work on ${JSON.stringify(queues)}: queues must be a list of names`);
+    throw new TypeError(`Cannot work on ${showValue(queues)}: queues must be a list of names`);
   }
   return {
     queues: queues && new Set(queues),
@@ -90,7 +91,7 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
  */
 export function checkStopTimeout(timeout: unknown): void {
   if (typeof timeout !== "number" || Number.isNaN(timeout)) {
-    const given = typeof timeout === "object" ? JSON.stringify(timeout) : String(timeout);
+    const given = typeof timeout === "object" ? showValue(timeout) : String(timeout);
     throw new TypeError(`Cannot wait ${given} for actors: it must be a number of milliseconds`);
   }
   if (timeout < 0) {

@@ -3,6 +3,7 @@ import { ControlStore } from "../../core/control_store.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { redactUrl } from "../../clients/redact.ts";
 import { readEnvironmentNumber } from "../../platform/runtime.ts";
+import { showValue } from "../../platform/show_value.ts";
 import {
   type RabbitmqAddress,
   type RabbitmqConnectionOptions,
@@ -173,7 +174,7 @@ export function checkOptions(options: RabbitmqBrokerOptions): CheckedOptions {
   }
   if (queueType !== "classic" && queueType !== "quorum") {
     throw new TypeError(
-      `Cannot use queueType ${JSON.stringify(queueType)}: it must be "classic" or "quorum"`,
+      `Cannot use queueType ${showValue(queueType)}: it must be "classic" or "quorum"`,
     );
   }
   if (maxPriority !== undefined) checkWhole({ maxPriority }, 1, 255);

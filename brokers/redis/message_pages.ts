@@ -4,6 +4,7 @@ import type { RedisReply } from "../../clients/redis/reply.ts";
 import type { MessageRef, MessageState, QueueOverview } from "../../core/inspection.ts";
 import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";
 import { cut, type StoredEntry, waitsSince } from "../../core/stored_entry.ts";
+import { showValue } from "../../platform/show_value.ts";
 import { LIST, RANGE, WINDOW } from "./inspection_scripts.ts";
 import type { QueueKeys } from "./keys.ts";
 
@@ -150,7 +151,7 @@ function splitCursor(cursor: string | undefined, first: string): [at: string, id
   const at = cursor.slice(0, cursor.indexOf(","));
   const id = cursor.slice(cursor.indexOf(",") + 1);
   if (Number.isNaN(Number(at)) || at === "" || id === "") {
-    throw new RangeError(`Cannot go on after ${JSON.stringify(cursor)}: it is no end of a page`);
+    throw new RangeError(`Cannot go on after ${showValue(cursor)}: it is no end of a page`);
   }
   return [at, id];
 }

@@ -4,6 +4,7 @@ import type { WaitReplicas } from "../../clients/redis/replication.ts";
 import type { BrokerOptions } from "../../core/broker.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { readEnvironmentNumber } from "../../platform/runtime.ts";
+import { showValue } from "../../platform/show_value.ts";
 
 /** Options for {@linkcode RedisBroker}. Times are in milliseconds. */
 export interface RedisBrokerOptions extends BrokerOptions, RedisAddress {
@@ -103,7 +104,7 @@ export function checkOptions(options: RedisBrokerOptions): CheckedOptions {
   } = options;
   if (typeof namespace !== "string" || namespace === "") {
     throw new TypeError(
-      `Cannot use namespace ${JSON.stringify(namespace)}: it must be a non-empty string`,
+      `Cannot use namespace ${showValue(namespace)}: it must be a non-empty string`,
     );
   }
   for (

@@ -14,6 +14,7 @@ import { toCanonicalQueueName, whatIsWrongWithQueueName } from "../../core/queue
 import type { StoredEntry } from "../../core/stored_entry.ts";
 import { DEAD, DELAYED, READY, TAKEN } from "../../clients/sqlite/schema.ts";
 import { assertSignal } from "../../core/known_options.ts";
+import { showValue } from "../../platform/show_value.ts";
 import {
   DROP_ONE,
   SELECT_HEAD,
@@ -237,7 +238,7 @@ function startOf(
   if (after !== undefined) {
     const values = after.split(",").map(Number);
     if (values.length === columns.length && values.every(Number.isSafeInteger)) return values;
-    throw new RangeError(`Cannot go on after ${JSON.stringify(after)}: it is no end of a page`);
+    throw new RangeError(`Cannot go on after ${showValue(after)}: it is no end of a page`);
   }
   const isNewest = order === "newest";
   const edge = isNewest ? Number.MAX_SAFE_INTEGER : Number.MIN_SAFE_INTEGER;

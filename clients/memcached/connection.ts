@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
 import type { Encoded } from "../../encoders/encoder.ts";
 import { ConnectionFailed, RequestRejected } from "../../core/errors.ts";
+import { redactUrl } from "../redact.ts";
 import { MemcachedSocket } from "./socket.ts";
 import {
   countingExtras,
@@ -79,11 +80,23 @@ export class MemcachedConnection {
    * Stores the addresses; the first request connects.
    *
    * @param options Addresses of the servers, and credentials.
-   * @throws {TypeError} If an address is not valid.
+   * @throws {TypeError} If an address is not valid, or an option is of the wrong type.
    */
   constructor(options: MemcachedOptions = {}) {
     const { servers = DEFAULT_SERVER, username, password } = options;
     const list = typeof servers === "string" ? [servers] : servers;
+    if (!Array.isArray(list)) {
+      throw new TypeError(
+        `Cannot connect to memcached at "${
+          redactUrl(servers)
+        }": servers must be a string or a list`,
+      );
+    }
+    for (const [name, value] of Object.entries({ username, password })) {
+      if (value === undefined || typeof value === "string") continue;
+      // Not the value: it may be the password.
+      throw new TypeError(`Cannot connect to memcached: ${name} must be a string`);
+    }
     if (list.length === 0) {
       throw new TypeError("Cannot connect to memcached: the list of servers is empty");
     }

@@ -1,6 +1,7 @@
 import type { KnownOptions } from "../../core/known_options.ts";
 import { redactUrl } from "../redact.ts";
 import { builtinModule } from "../../platform/runtime.ts";
+import { showValue } from "../../platform/show_value.ts";
 import type { DatabaseOpener, SqliteDatabase } from "./database.ts";
 
 /** Failures that a confirmed message survives: the crash of a process, or also the loss of power. */
@@ -132,7 +133,7 @@ function checkDatabase(database: SqliteDatabase, address: SqliteAddress): Sqlite
 
 function absolute(path: unknown): string {
   if (typeof path !== "string" || path === "" || path.includes("\0")) {
-    throw new TypeError(`Cannot open SQLite at path ${JSON.stringify(path)}: it must be a file`);
+    throw new TypeError(`Cannot open SQLite at path ${showValue(path)}: it must be a file`);
   }
   return path === IN_MEMORY ? path : builtinModule("node:path").resolve(path);
 }

@@ -17,6 +17,7 @@ import {
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { parseStoredValue } from "../stored_value.ts";
 import { Watchers } from "../watchers.ts";
+import { showValue } from "../../platform/show_value.ts";
 import { RedisControlWatch } from "./redis_watch.ts";
 import { CHANGE, POLL, READ, READ_KEYS } from "./redis_scripts.ts";
 
@@ -82,7 +83,7 @@ export class RedisControlStore extends ControlStore {
     const { namespace = "dramatiq", clock = systemClock } = options;
     if (typeof namespace !== "string" || namespace === "") {
       throw new TypeError(
-        `Cannot use namespace ${JSON.stringify(namespace)}: it must be a non-empty string`,
+        `Cannot use namespace ${showValue(namespace)}: it must be a non-empty string`,
       );
     }
     const key = `${namespace}:__control__`;

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import * as library from "@dq/dramatiq";
+import { dashboard } from "@dq/dramatiq/dashboard";
+import { OpenTelemetry } from "@dq/dramatiq/opentelemetry";
 import { test } from "../support/test.ts";
 
 const limits = new library.StubRateLimiterBackend();
@@ -229,6 +231,64 @@ test("Everything that the library exports and that takes options is in the table
   const missing = takesOptions.filter((name) => !(name in MAKE) && !without.includes(name));
   assertEquals(missing, ["Broker", "ResultBackend"]); // their subclasses check
 });
+
+/** Options of a wrong type, and the beginning of the error. */
+const WRONG_TYPES: readonly [text: string, make: () => unknown][] = [
+  ...["MemcachedResultBackend", "MemcachedRateLimiterBackend"].flatMap((name) =>
+    [
+      [
+        'Cannot connect to memcached at "5": servers must be a string or a list',
+        () => MAKE[name]!({ servers: 5 }),
+      ],
+      [
+        "Cannot connect to memcached: username must be a string",
+        () => MAKE[name]!({ username: 5 }),
+      ],
+      [
+        "Cannot connect to memcached: password must be a string",
+        () => MAKE[name]!({ password: 5n }),
+      ],
+    ] as [string, () => unknown][]
+  ),
+  ...["host", "database", "lock"].map((name): [string, () => unknown] => [
+    `Cannot create Prometheus: its ${name} must be a string, not 5`,
+    () => MAKE["Prometheus"]!({ [name]: 5 }),
+  ]),
+  [
+    'Cannot create Prometheus: its port must be a number, not "9191"',
+    () => MAKE["Prometheus"]!({ port: "9191" }),
+  ],
+  [
+    'Cannot create Prometheus: its queueGauges must be true or false, not "true"',
+    () => MAKE["Prometheus"]!({ queueGauges: "true" }),
+  ],
+  ...[{ origin: 5n }, { origin: [5n] }, { access: 5n }].map((wrong): [string, () => unknown] => [
+    `Cannot make a dashboard with ${Object.keys(wrong)[0]} 5: `,
+    () => dashboard({ broker: makeBroker(), access: "loopback", ...wrong } as never),
+  ]),
+  ["Cannot relate spans by 5: ", () => new OpenTelemetry({ relation: 5n as never })],
+  ["Cannot use 5 as attributes: ", () => new OpenTelemetry({ attributes: 5n as never })],
+  ["Cannot use queueType 5: ", () => MAKE["RabbitmqBroker"]!({ queueType: 5n })],
+  ["Cannot use namespace 5: ", () => MAKE["RedisBroker"]!({ namespace: 5n })],
+  ["Cannot use namespace 5: ", () => MAKE["RedisControlStore"]!({ namespace: 5n })],
+  ["Cannot work on 5: ", () => MAKE["Worker"]!({ queues: 5n })],
+  ["Cannot import 5 in another realm: ", () => MAKE["ThreadExecutor"]!({ modules: [5n] })],
+  ["Cannot open SQLite at path 5: ", () => MAKE["SqliteBroker"]!({ path: 5n })],
+  ["Cannot use key 5: ", () => new library.Barrier(limits, 5n as never)],
+  ['Cannot run actor "x" periodically: its schedule has the name 5', () =>
+    library.actor(() => {}, {
+      ...{ actorName: "x", broker: makeBroker() },
+      ...{ cron: { pattern: "0 0 * * *", name: 5n as never } },
+    })],
+  ["Cannot schedule actor 5: ", () => library.schedule({ actorName: 5n as never })],
+];
+
+for (const [i, [text, make]] of WRONG_TYPES.entries()) {
+  test(`An option of a wrong type is refused, and shown: case ${i}, ${text}`, () => {
+    const { message } = assertThrows(make, TypeError);
+    assertEquals(message.slice(0, text.length), text);
+  });
+}
 
 test("Options in another spelling name their counterpart", () => {
   const cases: [name: string, option: string, counterpart: string][] = [

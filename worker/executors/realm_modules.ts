@@ -3,6 +3,7 @@ import { DramatiqError } from "../../core/errors.ts";
 import { getBroker } from "../../core/global_broker.ts";
 import { builtinModule } from "../../platform/runtime.ts";
 import { errorMessage } from "../../platform/thrown.ts";
+import { showValue } from "../../platform/show_value.ts";
 import type { RealmSettings } from "./realm_protocol.ts";
 
 let isRealm = false;
@@ -41,7 +42,7 @@ export function toSpecifier(module: unknown): string {
   }
   if (typeof module === "string" && module !== "" && !/^\.{1,2}[/\\]/.test(module)) return module;
   throw new TypeError(
-    `Cannot import ${JSON.stringify(module)} in another realm: it must be a URL ` +
+    `Cannot import ${showValue(module)} in another realm: it must be a URL ` +
       `(new URL("./actors.ts", import.meta.url).href) or an absolute path`,
   );
 }

@@ -6,7 +6,12 @@ import { getLogger } from "../../platform/logging.ts";
 import { nextTurn } from "../../platform/runtime.ts";
 import { processId } from "../../platform/process.ts";
 import { areCounts, type Counts, countsOfDead, sumOf } from "./counts.ts";
-import { openPrivateFolder, readPrivateFile, replacePrivateFile } from "./private_files.ts";
+import {
+  openPrivateFile,
+  openPrivateFolder,
+  readPrivateFile,
+  replacePrivateFile,
+} from "./private_files.ts";
 import { ProcessLock } from "./process_lock.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
@@ -19,6 +24,8 @@ const MEMBER = /^\d+-[0-9a-f]{8}$/;
 const RETIRED = "retired.json";
 /** Lock of a process that joins or cleans up. */
 const DOOR = "door.lock";
+/** The option and variable that name the folder, for errors. */
+const SETTING = "database, or dramatiq_prom_db";
 /** Milliseconds to wait for others that join or clean up. */
 const DOOR_TIMEOUT = 5_000;
 const DOOR_INTERVAL = 10;
@@ -77,7 +84,8 @@ export class MetricsFolder {
    * @throws If it cannot be written, or prom-client is not installed.
    */
   static async join(path: string): Promise<MetricsFolder> {
-    await openPrivateFolder(path, "database, or dramatiq_prom_db");
+    await openPrivateFolder(path, SETTING);
+    await openPrivateFile(join(path, DOOR), SETTING);
     const door = await enter(join(path, DOOR));
     try {
       const members = await membersOf(path);
@@ -171,12 +179,21 @@ async function toJson({ series, delayed, more }: Counts): Promise<string> {
 async function enter(path: string): Promise<ProcessLock> {
   const end = performance.now() + DOOR_TIMEOUT;
   while (true) {
-    const lock = ProcessLock.take(path);
+    const lock = takeLock(path);
     if (lock !== undefined) return lock;
     if (performance.now() >= end) {
       throw new Error(`Cannot share metrics: ${path} has been locked for too long`);
     }
     await delay(DOOR_INTERVAL);
+  }
+}
+
+function takeLock(path: string): ProcessLock | undefined {
+  try {
+    return ProcessLock.take(path);
+  } catch (error) {
+    const reason = errorMessage(error);
+    throw new Error(`Cannot lock ${path}: ${reason} (${SETTING})`, { cause: error });
   }
 }
 
@@ -194,9 +211,7 @@ function isAlive(path: string, member: string): boolean {
 async function clear(path: string): Promise<void> {
   const names = await readdir(path);
   const left = names.filter((name) => MEMBER_FILE.test(name));
-  await Promise.all(
-    [RETIRED, SERVING, ...left].map((name) => rm(join(path, name), { force: true })),
-  );
+  await removeFiles(path, [RETIRED, SERVING, ...left]);
 }
 
 /**
@@ -224,7 +239,16 @@ async function removeMembers(path: string, members: readonly string[]): Promise<
   const names = members.flatMap((member) =>
     ["json", "tmp", "lock"].map((end) => `${member}.${end}`)
   );
-  await Promise.all(names.map((name) => rm(join(path, name), { force: true })));
+  await removeFiles(path, names);
+}
+
+async function removeFiles(path: string, names: readonly string[]): Promise<void> {
+  try {
+    await Promise.all(names.map((name) => rm(join(path, name), { force: true })));
+  } catch (error) {
+    const reason = errorMessage(error);
+    throw new Error(`Cannot keep metrics in ${path}: ${reason} (${SETTING})`, { cause: error });
+  }
 }
 
 async function readMember(path: string, member: string): Promise<Counts | undefined> {

@@ -58,7 +58,7 @@ async function uidOfNewFile(folder: string): Promise<number> {
 }
 
 /**
- * Checks a file outside of the folder before it is opened by name, or creates it.
+ * Checks a file before it is opened by name, or creates it.
  *
  * @param path The file.
  * @param setting The option and variable that name it, for errors.

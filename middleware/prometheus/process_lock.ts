@@ -1,4 +1,4 @@
-import { utimesSync } from "node:fs";
+import { lstatSync, utimesSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 /** The option `timeout` says the same; Deno ignores it when a file is opened for reading. */
@@ -44,11 +44,13 @@ export class ProcessLock {
    * Checks whether a process has a lock, without taking it.
    *
    * @param path The file.
-   * @returns True if a process has it; false for a file that does not exist.
+   * @returns True if a process has it; false for a file that does not exist, or is not a regular
+   * file: opening a named pipe would wait for its other end.
    */
   static isTaken(path: string): boolean {
     let database: DatabaseSync | undefined;
     try {
+      if (!lstatSync(path).isFile()) return false;
       database = new DatabaseSync(path, { readOnly: true });
       database.exec(`${DO_NOT_WAIT}; SELECT name FROM sqlite_schema`);
       return false;

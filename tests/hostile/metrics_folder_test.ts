@@ -1,6 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MetricsFolder } from "../../middleware/prometheus/folder.ts";
@@ -83,6 +93,33 @@ test("MetricsFolder is not held up by a named pipe in it", async () => {
     await once(spawn("mkfifo", [join(path, "retired.json")]), "exit");
     assertEquals(await member.readOthers(), [NONE]);
     member.leave();
+  });
+});
+
+test("MetricsFolder opens no lock that is not a regular file", async () => {
+  await withTarget(async (path, target) => {
+    const planted = join(path, `1-${"a".repeat(8)}.lock`);
+    await once(spawn("mkfifo", [planted]), "exit");
+    const member = await MetricsFolder.join(path); // opening the named pipe would never return
+    member.leave();
+    await mkdir(planted);
+    const full = await assertRejects(() => MetricsFolder.join(path), Error);
+    assert(full.message.startsWith(`Cannot keep metrics in ${path}: `), full.message);
+    assert(full.message.endsWith("(database, or dramatiq_prom_db)"), full.message);
+    const door = join(path, "door.lock");
+    await rm(door);
+    await symlink(`${target}-new`, door);
+    const refused = await assertRejects(() => MetricsFolder.join(path), Error);
+    assertEquals(
+      refused.message,
+      `Cannot lock ${door}: it is not a regular file (database, or dramatiq_prom_db)`,
+    );
+    assertEquals(await readdir(join(path, "..", "target")), ["package.json"]);
+    await rm(door);
+    await writeFile(door, SECRET);
+    const garbage = await assertRejects(() => MetricsFolder.join(path), Error);
+    assert(garbage.message.startsWith(`Cannot lock ${door}: `), garbage.message);
+    assert(garbage.message.endsWith("(database, or dramatiq_prom_db)"), garbage.message);
   });
 });
 

@@ -3,6 +3,7 @@ import { errorOfAll, withDelivery } from "../../core/delivery_state.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
 import { ConnectionFailed } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
+import { showValue } from "../../platform/show_value.ts";
 import type { Content } from "./frames.ts";
 
 /**
@@ -133,7 +134,8 @@ export function publicationOf(
     priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 255)
   ) {
     throw new RangeError(
-      `Cannot send with brokerPriority ${priority}: it must be a whole number from 0 to 255`,
+      `Cannot send with brokerPriority ${showValue(priority)}: it must be a whole number ` +
+        "from 0 to 255",
     );
   }
   return new Publication(message.queueName, message.encode(), receipt, priority);

@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { RabbitmqBroker, type RabbitmqBrokerOptions } from "@dq/dramatiq";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { actor, RabbitmqBroker, type RabbitmqBrokerOptions } from "@dq/dramatiq";
 import { checkOptions } from "../../../brokers/rabbitmq/options.ts";
 import { withEnvironment } from "../../support/environment.ts";
 import { test } from "../../support/test.ts";
@@ -101,4 +101,23 @@ test("RabbitmqBroker keeps dead letters for as long as dramatiq_dead_message_ttl
     assertEquals(checkOptions({}).deadMessageTtl, 1_500);
     assertEquals(checkOptions({ deadMessageTtl: 7 }).deadMessageTtl, 7);
   });
+});
+
+test("RabbitmqBroker.enqueue names a brokerPriority that AMQP does not have, whatever it is", async () => {
+  await using broker = new RabbitmqBroker({ url: "amqp://127.0.0.1:1" });
+  const note = actor(() => {}, { broker, actorName: "note" });
+  const cases: [unknown, string][] = [
+    [256, "256"],
+    [NaN, "NaN"],
+    ["3", '"3"'],
+    [Object.create(null), "{}"],
+    [Symbol("high"), "Symbol(high)"],
+  ];
+  for (const [brokerPriority, shown] of cases) {
+    await assertRejects(
+      () => note.sendWithOptions({ brokerPriority: brokerPriority as number }),
+      RangeError,
+      `Cannot send with brokerPriority ${shown}: it must be a whole number from 0 to 255`,
+    );
+  }
 });

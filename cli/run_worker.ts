@@ -163,5 +163,7 @@ async function exitCodeFor(error: unknown): Promise<number | undefined> {
   if (error instanceof BrokerConnectionError) return NO_CONNECTION;
   // RangeError: an invalid environment variable. MiddlewareError: a hook refuses to start.
   if (error instanceof RangeError || error instanceof MiddlewareError) return WRONG_USAGE;
+  const { isPackageError } = await import("../platform/missing_package.ts");
+  if (isPackageError(error)) return WRONG_USAGE;
   return undefined;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { DramatiqError } from "../core/errors.ts";
+import { isPackageError } from "../platform/missing_package.ts";
 
 /** Replacement of a credential. */
 const HIDDEN = "***";
@@ -91,7 +92,7 @@ const MAX_DEPTH = 5;
  *   of this library unchanged; a new `Error` with the text of any other value.
  */
 export function redactError(error: unknown, secrets: readonly string[] = []): Error {
-  if (error instanceof DramatiqError) return error;
+  if (error instanceof DramatiqError || isPackageError(error)) return error;
   return copy(error, (text) => hide(text, secrets), 0);
 }
 

@@ -4,6 +4,9 @@ import { errorMessage } from "./thrown.ts";
 /** Command that adds a package to a project. */
 const ADD = { deno: "deno add npm:", bun: "bun add ", node: "npm install " }[runtime];
 
+/** Errors of {@linkcode missingPackage}. */
+const packageErrors = /* @__PURE__ */ new WeakSet<object>();
+
 /**
  * Error for an optional package that cannot be loaded.
  *
@@ -18,7 +21,17 @@ export function missingPackage(purpose: string, packageName: string, cause: unkn
     : isMissing(cause, packageName)
     ? `the package "${packageName}" is not installed; add it with "${ADD}${packageName}"`
     : `the package "${packageName}" cannot be loaded`;
-  return new TypeError(`Cannot ${purpose}: ${reason}: ${errorMessage(cause)}`, { cause });
+  const error = new TypeError(`Cannot ${purpose}: ${reason}: ${errorMessage(cause)}`, { cause });
+  packageErrors.add(error);
+  return error;
+}
+
+/**
+ * True for errors of {@linkcode missingPackage}. They are plain `TypeError`s, so that no class has
+ * to be published for them.
+ */
+export function isPackageError(error: unknown): error is TypeError {
+  return packageErrors.has(error as object);
 }
 
 /**

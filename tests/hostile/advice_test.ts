@@ -27,14 +27,17 @@ async function outputOf(
   name: string,
   run: readonly string[] = RUN_HERE,
   env: Record<string, string> = {},
+  args: readonly string[] = [],
 ): Promise<string> {
   const settings = { cwd: fixture.folder, env: { ...process.env, NO_COLOR: "1", ...env } };
   return await new Promise((resolve) => {
-    execFile(process.execPath, [...run, name], settings, (_error, stdout, stderr) => {
+    execFile(process.execPath, [...run, name, ...args], settings, (_error, stdout, stderr) => {
       resolve(stdout + stderr);
     });
   });
 }
+
+const LIST_QUEUES = ["queues", "list", "--broker", "redis://127.0.0.1:1"];
 
 const SENDS = `
 import process from "node:process";
@@ -73,6 +76,13 @@ if (runtime === "deno") {
     });
     const text = await outputOf(fixture, "sends.ts", ["run", ...config, "--allow-net"]);
     assertMatch(text, /Cannot use Redis: the package "ioredis" needs a permission: .*--allow-env/);
+  });
+
+  test("A command names the permission that its client needs, without a stack", async () => {
+    await using fixture = await Fixture.open();
+    const run = ["run", ...config, "--allow-net", "--allow-read"];
+    const text = await outputOf(fixture, join(ROOT, "worker.ts"), run, {}, LIST_QUEUES);
+    assertMatch(text, /^Cannot use Redis: [^\n]*--allow-env[^\n]*\n$/);
   });
 
   test("A server that may not be reached without permission names the flag", async () => {
@@ -132,6 +142,8 @@ if (runtime === "deno") {
         const text = await outputOf(fixture, "sends.ts");
         assertStringIncludes(text, `"${name}" is not installed; add it with "${add} ${name}"`);
       }
+      const listed = await outputOf(fixture, worker, RUN_HERE, {}, LIST_QUEUES);
+      assertMatch(listed, /^Cannot use Redis: [^\n]* is not installed; [^\n]*\n$/); // no stack
     }));
 }
 

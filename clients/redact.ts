@@ -116,7 +116,7 @@ function copy(error: unknown, clean: (text: string) => string, depth: number): E
     ? {}
     : { cause: copy(cause, clean, depth + 1) };
   const Class = error instanceof TypeError ? TypeError : Error;
-  const safe = new Class(clean(message), options);
+  const safe = new Class(clean(message).trimEnd(), options); // Node's TLS errors end with a line break
   const define = (key: string, value: unknown, { enumerable = false } = {}) =>
     Object.defineProperty(safe, key, { value, enumerable, configurable: true, writable: true });
   if (safe.name !== name) define("name", name);

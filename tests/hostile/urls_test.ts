@@ -176,6 +176,14 @@ test("redactError hides arguments that Redis repeats, whether they are known or 
   assertEquals(message, "ERR unknown command 'AUTH', with args beginning with: ***");
 });
 
+test("redactError drops the line break at the end of OpenSSL's texts", () => {
+  const alert = new Error("tlsv13 alert certificate required:SSL alert number 116\n");
+  assertEquals(
+    redactError(alert).message,
+    "tlsv13 alert certificate required:SSL alert number 116",
+  );
+});
+
 test("redactError ends with causes that never end", () => {
   const error = new Error("round");
   error.cause = error;

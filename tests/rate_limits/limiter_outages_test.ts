@@ -23,8 +23,8 @@ const CUTS = 20;
 /** Turns in which users who are cut off try to get in between two cuts. */
 const ATTEMPTS_PER_CUT = 15;
 const TTL = 2_000;
-/** Milliseconds of a sliding window of one second, less those that an answer and a note may take. */
-const SLIDING = 800;
+/** Milliseconds of a sliding window of one second, less those that an answer and a note may take on a busy machine. */
+const SLIDING = 500;
 
 /** Tries to get in, and comes out with nothing where the connection is cut. */
 async function acquire(limiter: RateLimiter): Promise<Slot | undefined> {

@@ -22,6 +22,8 @@ interface Runtime {
   /** Its arguments before the names of files, given how many it is to run at the same time. */
   test(atOnce: number): string[];
   env?(atOnce: number): Record<string, string>;
+  /** True if each of its processes begins with a piece of the list of files, instead of the next file. */
+  readonly cutsList?: boolean;
 }
 
 const RUNTIMES: Record<string, Runtime> = {
@@ -38,6 +40,7 @@ const RUNTIMES: Record<string, Runtime> = {
     package: "bun@1.4",
     minimum: "1.4.0",
     test: (atOnce) => ["test", "--timeout", "300000", `--parallel=${atOnce}`],
+    cutsList: true,
   },
   node: {
     filesPerCore: 4,
@@ -67,7 +70,7 @@ const env = runtime.env?.(filesAtOnce);
 Deno.exit(isWhole ? await runSuite() : await run([...command, ...files], env));
 
 async function runSuite(): Promise<number> {
-  using modules = makeTestModules();
+  using modules = makeTestModules(runtime!.cutsList ? filesAtOnce : 1);
   return await runWithServers([...command, ...modules.paths]);
 }
 

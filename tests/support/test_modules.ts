@@ -11,7 +11,6 @@
  * start a RabbitMQ of their own are not side by side, because it starts slowly on a busy machine.
  */
 const LONGEST: readonly string[] = [
-  // Bun gives the list to its processes in pieces, so that only the first file begins first.
   "tests/reconnect/rabbitmq_test.ts",
   "tests/brokers/rabbitmq/outages_test.ts",
   "tests/package/npm_test.ts",
@@ -74,12 +73,18 @@ export interface TestModules extends Disposable {
 /**
  * Writes the modules to a temporary folder.
  *
+ * @param pieces Number of processes that each begin with a piece of the list.
  * @returns Their paths; the folder is removed at the end.
  */
-export function makeTestModules(): TestModules {
+export function makeTestModules(pieces: number): TestModules {
   const folder = Deno.makeTempDirSync({ prefix: "dramatiq-test-modules-" });
-  const paths = divide().map((files, i) => {
-    // Deno runs modules in the order of their names.
+  const modules = divide();
+  const dealt = Array.from(
+    { length: pieces },
+    (_, piece) => modules.filter((_, i) => i % pieces === piece),
+  ).flat();
+  const paths = dealt.map((files, i) => {
+    // Deno and Bun run modules in the order of their names.
     const name = `${i}`.padStart(3, "0") + `_${files[0]!.replaceAll("/", "_")}`;
     const path = `${folder}/${name.replace(/\.ts$/, ".mjs")}`;
     const imports = files.map((file) => `import ${JSON.stringify(new URL(file, root()).href)};\n`);

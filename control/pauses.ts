@@ -80,7 +80,7 @@ export function toPause({ key, value }: ControlEntry): StoredPause | undefined {
   };
 }
 
-/** Whether a stored value is a time that a `Date` can have. */
+/** True if a stored value is a time that a `Date` can hold. */
 function isTime(value: unknown): value is number {
   return typeof value === "number" && !Number.isNaN(new Date(value).getTime());
 }

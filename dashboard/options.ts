@@ -63,7 +63,7 @@ export interface DashboardOptions {
    * @default {[]}
    */
   origin?: string | readonly string[];
-  /** True to refuse every change, whoever asks for it. @default {false} */
+  /** True to refuse every change, from any user. @default {false} */
   readOnly?: boolean;
   /**
    * Replaces parts of messages on pages, in JSON and in samples. If it throws, `(hidden)` is shown.

@@ -6,8 +6,8 @@ const MAX_SIZE = 1;
 /**
  * Opens the file through which processes notify each other of commits, and creates it if necessary.
  *
- * Whoever may write to the folder can put something else in its place. That is neither opened nor
- * changed: a symbolic link would lead to a file of somebody else, and a named pipe would fill up.
+ * Another user who can write to the folder may replace it. A replacement is neither opened nor changed:
+ * a symbolic link could lead to any file, and a named pipe would fill up.
  *
  * @param path The file.
  * @param databasePath The database. A new file gets its mode and, as root, its owner, as SQLite's log

@@ -85,8 +85,9 @@ async function passLimits(client: number): Promise<void> {
     if ((await window.acquire({ raiseOnFailure: false })).acquired) {
       await note("window", Math.floor(now / 1_000));
     }
+    const askedAt = Date.now();
     if ((await sliding.acquire({ raiseOnFailure: false })).acquired) {
-      await note("sliding", Date.now());
+      await note("sliding", `${askedAt} ${Date.now()}`);
     }
   }
 }

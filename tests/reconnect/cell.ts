@@ -8,6 +8,8 @@ import type { Fault } from "./faults.ts";
 import { Load, within } from "./load.ts";
 import type { MatrixServer, System } from "./systems.ts";
 
+/** Milliseconds in which everything works again once the server is well. */
+const LONGEST_RECOVERY = 5_000;
 /** Milliseconds after which a cell that has not recovered is given up, to say how long it took. */
 const LONGEST_WAIT = 40_000;
 /** Milliseconds in which parties close. */
@@ -30,7 +32,6 @@ export class Cell {
   readonly #system: System;
   readonly #fault: Fault;
   readonly #server: MatrixServer;
-  readonly #longestRecovery: number;
   readonly #id: string = crypto.randomUUID().replaceAll("-", "");
   readonly #problems: string[] = [];
   #proxy: TcpProxy | undefined;
@@ -45,20 +46,12 @@ export class Cell {
    * @param fault What happens.
    * @param activity What goes on meanwhile.
    * @param server Where.
-   * @param longestRecovery Milliseconds in which everything works again once the server is well.
    */
-  constructor(
-    system: System,
-    fault: Fault,
-    activity: Activity,
-    server: MatrixServer,
-    longestRecovery: number,
-  ) {
+  constructor(system: System, fault: Fault, activity: Activity, server: MatrixServer) {
     this.activity = activity;
     this.#system = system;
     this.#fault = fault;
     this.#server = server;
-    this.#longestRecovery = longestRecovery;
   }
 
   /** In front of the server. There from `prepare` on. */
@@ -95,7 +88,7 @@ export class Cell {
       if (this.#running === undefined) return;
       await within("work again", this.#running.recover(), LONGEST_WAIT);
       this.#recovery = performance.now() - from;
-      if (this.#recovery <= this.#longestRecovery) return;
+      if (this.#recovery <= LONGEST_RECOVERY) return;
       throw new Error(`it took ${Math.round(this.#recovery)} ms`);
     });
     await this.#during;

@@ -9,8 +9,6 @@ import type { System } from "./systems.ts";
 export interface MatrixOptions {
   /** Milliseconds for which each fault lasts. */
   readonly duration: number;
-  /** Milliseconds in which everything works again once the server is well. */
-  readonly longestRecovery: number;
   /** True if a cell is to be run. Those that make no sense never are. */
   isChosen(fault: Fault, activity: Activity): boolean;
   /** Number of rows that are run side by side; those that happen to the whole server are not. */
@@ -30,9 +28,7 @@ export async function runMatrix(system: System, options: MatrixOptions): Promise
     const run = async (fault: Fault): Promise<void> => {
       const chosen = activities.filter((activity) => options.isChosen(fault, activity));
       if (chosen.length === 0) return;
-      const cells = chosen.map((activity) =>
-        new Cell(system, fault, activity, server, options.longestRecovery)
-      );
+      const cells = chosen.map((activity) => new Cell(system, fault, activity, server));
       await runTogether(server, fault, cells, options.duration);
       outcomes.push(...cells.map((cell) => cell.judge(outageLines(lines))));
     };

@@ -8,8 +8,6 @@ import { SYSTEMS } from "./systems.ts";
 
 /** Milliseconds: longer than it takes to notice silence, so that new connections suffer, too. */
 const DURATION = 4_000;
-/** Milliseconds: three times what the long form allows, because other tests run beside this one. */
-const LONGEST_RECOVERY = 15_000;
 
 /**
  * Declares the short form of the matrix for one system: each fault with two activities, such that
@@ -26,7 +24,6 @@ export function testShortMatrix(name: string): void {
     async () => {
       const outcomes = await runMatrix(system, {
         duration: DURATION,
-        longestRecovery: LONGEST_RECOVERY,
         atOnce: FAULTS.length,
         isChosen(fault, activity) {
           const row = FAULTS.indexOf(fault) + 3 * index;

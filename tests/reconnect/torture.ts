@@ -27,7 +27,6 @@ for (const system of SYSTEMS) {
   const outcomes = await runMatrix(system, {
     duration: Number(values.duration),
     atOnce: 2,
-    longestRecovery: 5_000,
     isChosen: (fault, activity) =>
       fault.name.includes(values.fault) && activity.name.includes(values.activity),
   });

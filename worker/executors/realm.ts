@@ -58,7 +58,7 @@ export class Realm {
   #unsent: (number | Encoded | MessageDict)[] = [];
   #state: "booting" | "ready" | "stopping" | "over" = "booting";
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
-  /** What it is waiting for while it starts, for the log. */
+  /** Reason for the wait during the start, for the log. */
   bootStep: string | undefined;
 
   /**

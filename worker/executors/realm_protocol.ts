@@ -46,7 +46,7 @@ export const Ending = {
 
 /** Message from a realm. */
 export type FromRealm =
-  /** What it is waiting for while it starts, for the log. */
+  /** Reason for the wait during the start, for the log. */
   | { readonly booting: string }
   /** The names of its actors. */
   | { readonly ready: readonly string[] }

@@ -132,6 +132,7 @@ async function startNothingWhenCutOff(beats: number): Promise<void> {
   const clock = new FakeClock();
   const url = `redis://${proxy.host}:${proxy.port}`;
   const broker = fixture.open({ clock, url });
+  const other = fixture.open(NO_HEARTBEAT);
   await withThreeInFlight(fixture, broker, async (ran, finish) => {
     for (let i = 0; i < beats; i++) await beat(broker, clock);
     proxy.refuse();
@@ -143,13 +144,14 @@ async function startNothingWhenCutOff(beats: number): Promise<void> {
     await proxy.accept(); // Else the worker could not stop if this fails:
     assertEquals(started, [1]);
 
-    const other = fixture.open(NO_HEARTBEAT);
     await eventually("run the others, and what ran without being acknowledged", async () => {
       await clock.advance(100);
       const { unacknowledged, ready } = await other.getQueueMessageCounts("q");
       return new Set(ran).size === 3 && unacknowledged + ready === 0;
     });
   });
+  const { unacknowledged, ready } = await other.getQueueMessageCounts("q");
+  assertEquals(unacknowledged + ready, 0);
 }
 
 test("RedisBroker's worker that is stopped before its first heartbeat starts nothing it had fetched", async () => {

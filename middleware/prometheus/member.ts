@@ -16,6 +16,11 @@ const INTERVAL = 1_000;
 /** Shortest pause between steps, in durations of the last step: steps take at most 5 % of the time. */
 const REST = 19;
 
+/** The option and variable that name the lock, for errors. */
+const LOCK_SETTING = "lock, or dramatiq_prom_lock";
+
+type Action = "write" | "serve";
+
 /**
  * A process of those that share metrics:
  *
@@ -23,7 +28,8 @@ const REST = 19;
  *
  * All of them write their counts to the folder. The lock of a process that dies is free at
  * once, and the next process that tries takes over. While another program has the port, the
- * elected process keeps trying.
+ * elected process keeps trying. A process whose lock file was deleted takes the lock again, or stops
+ * serving if another process has it by then.
  */
 export class Member implements AsyncDisposable {
   /** Folder shared with the other processes. */
@@ -36,8 +42,8 @@ export class Member implements AsyncDisposable {
   #step: Promise<void>;
   #isStepping = false;
   #restsUntil = 0;
-  /** The failure that was logged and has not ended. */
-  #failure: string | undefined;
+  /** The failures that were logged and have not ended, by action. */
+  readonly #failures: Map<Action, string> = new Map();
   /** The process that the log named last as the one that serves. */
   #reportedPid: number | undefined;
 
@@ -62,7 +68,7 @@ export class Member implements AsyncDisposable {
    */
   static async join(settings: MetricsSettings, exposition: Exposition): Promise<Member> {
     await loadPromClient(); // fail now rather than at the first request
-    await openPrivateFile(settings.lock, "lock, or dramatiq_prom_lock");
+    await openPrivateFile(settings.lock, LOCK_SETTING);
     const folder = await MetricsFolder.join(settings.database);
     const member = new Member(folder, settings, exposition);
     await member.#step;
@@ -74,41 +80,51 @@ export class Member implements AsyncDisposable {
     clearInterval(this.#timer);
     await this.#step;
     await this.#server?.[Symbol.asyncDispose]();
-    try {
-      await this.#write();
-    } catch (error) {
-      this.#complain("write", error);
-    } finally {
-      this.#lock?.release();
-      this.folder.leave();
-    }
+    await this.#try("write", () => this.#write());
+    this.#lock?.release();
+    this.folder.leave();
   }
 
-  /** Never rejects. */
+  /** Never rejects. A process that cannot write serves what it has. */
   async #takeStep(): Promise<void> {
     this.#isStepping = true;
-    const start = performance.now();
-    let action: "write" | "serve" = "write";
-    try {
+    await this.#try("write", async () => {
+      const start = performance.now();
       await this.#write();
       this.#restsUntil = performance.now() + REST * (performance.now() - start);
-      action = "serve";
-      this.#lock ??= takeLock(this.#settings.lock);
-      if (this.#lock === undefined) await this.#tellWhoServes();
-      else if (this.#server === undefined) await this.#listen();
-      action = "write";
       await this.folder.touch();
-      this.#lock?.touch();
-      this.#failure = undefined;
+    });
+    await this.#try("serve", () => this.#serveIfElected());
+    this.#isStepping = false;
+  }
+
+  async #try(action: Action, run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+      this.#failures.delete(action);
     } catch (error) {
       this.#complain(action, error);
-    } finally {
-      this.#isStepping = false;
     }
   }
 
   async #write(): Promise<void> {
     await this.folder.write(await this.#exposition.own());
+  }
+
+  async #serveIfElected(): Promise<void> {
+    if (this.#lock?.isInPlace === false) {
+      this.#lock.release();
+      this.#lock = undefined;
+    }
+    this.#lock ??= await takeLock(this.#settings.lock);
+    if (this.#lock === undefined) {
+      await this.#server?.[Symbol.asyncDispose]();
+      this.#server = undefined;
+      await this.#tellWhoServes();
+      return;
+    }
+    if (this.#server === undefined) await this.#listen();
+    this.#lock.touch();
   }
 
   async #listen(): Promise<void> {
@@ -133,12 +149,12 @@ export class Member implements AsyncDisposable {
   }
 
   /** Logs a failure once when it starts, not every second. */
-  #complain(action: "write" | "serve", error: unknown): void {
+  #complain(action: Action, error: unknown): void {
     const reason = (error as { code?: string }).code === "EADDRINUSE"
       ? "another program listens there"
       : errorMessage(error);
-    if (this.#failure === reason) return;
-    this.#failure = reason;
+    if (this.#failures.get(action) === reason) return;
+    this.#failures.set(action, reason);
     const { database: folder, host, port } = this.#settings;
     if (action === "write") {
       log.error("Retrying to write metrics to {folder}: {reason}", {
@@ -157,16 +173,14 @@ export class Member implements AsyncDisposable {
   }
 }
 
-/** @throws If the file is not a lock; the message names it and the variable. */
-function takeLock(path: string): ProcessLock | undefined {
+/** @throws If the file is not a lock of this user; the message names it and the variable. */
+async function takeLock(path: string): Promise<ProcessLock | undefined> {
+  await openPrivateFile(path, LOCK_SETTING);
   try {
     return ProcessLock.take(path);
   } catch (error) {
-    throw new Error(
-      `it cannot lock ${path} (lock, or dramatiq_prom_lock): ${errorMessage(error)}`,
-      {
-        cause: error,
-      },
-    );
+    throw new Error(`it cannot lock ${path} (${LOCK_SETTING}): ${errorMessage(error)}`, {
+      cause: error,
+    });
   }
 }

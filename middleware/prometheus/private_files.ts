@@ -13,17 +13,23 @@ import { join } from "node:path";
 import { userId } from "../../platform/process.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
+/** Mode bits of the type: folder, symbolic link, regular file. */
+const FILE_TYPE = 0o170000;
 /** Mode bits of access for others than the owner. */
 const ACCESS_OF_OTHERS = 0o077;
+
+/** The attributes that differ if another file or folder has taken the place of a checked one. */
+export type FileIdentity = Pick<Stats, "dev" | "ino" | "mode" | "uid">;
 
 /**
  * Creates a folder that only this user can access, or checks an existing one and closes it to others.
  *
  * @param path The folder.
  * @param setting The option and variable that name it, for errors.
+ * @returns Its identity, for {@linkcode isSameFolder}.
  * @throws If it is not a folder, a symbolic link, another user's, or cannot be written to.
  */
-export async function openPrivateFolder(path: string, setting: string): Promise<void> {
+export async function openPrivateFolder(path: string, setting: string): Promise<FileIdentity> {
   const fail = (reason: string, cause?: unknown) =>
     new Error(`Cannot keep metrics in ${path}: ${reason} (${setting})`, { cause });
   const stats = await makeFolder(path).catch((error) => {
@@ -36,6 +42,22 @@ export async function openPrivateFolder(path: string, setting: string): Promise<
   });
   if (stats.uid !== uid) throw fail("it belongs to another user");
   if ((stats.mode & ACCESS_OF_OTHERS) !== 0) await chmod(path, 0o700);
+  return stats;
+}
+
+/**
+ * Checks cheaply whether a folder was deleted or replaced after it was opened.
+ *
+ * An inode number is soon used again, so the owner and the type are compared as well: the same number
+ * may be another user's folder, or a symbolic link.
+ *
+ * @param path The folder.
+ * @param opened Its identity when it was opened.
+ */
+export async function isSameFolder(path: string, opened: FileIdentity): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  return found !== undefined && found.dev === opened.dev && found.ino === opened.ino &&
+    found.uid === opened.uid && (found.mode & FILE_TYPE) === (opened.mode & FILE_TYPE);
 }
 
 async function makeFolder(path: string): Promise<Stats> {

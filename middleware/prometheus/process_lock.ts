@@ -1,4 +1,4 @@
-import { lstatSync, utimesSync } from "node:fs";
+import { lstatSync, type Stats, utimesSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 /** The option `timeout` says the same; Deno ignores it when a file is opened for reading. */
@@ -15,10 +15,19 @@ const DO_NOT_WAIT = "PRAGMA busy_timeout = 0";
 export class ProcessLock {
   readonly #path: string;
   readonly #database: DatabaseSync;
+  /** The file, which may be deleted or replaced later. */
+  readonly #file: Stats | undefined;
 
   private constructor(path: string, database: DatabaseSync) {
     this.#path = path;
     this.#database = database;
+    this.#file = statsOf(path);
+  }
+
+  /** False if the file was deleted or replaced: then other processes can take the lock. */
+  get isInPlace(): boolean {
+    const found = statsOf(this.#path);
+    return found !== undefined && found.ino === this.#file?.ino && found.dev === this.#file.dev;
   }
 
   /**
@@ -70,6 +79,14 @@ export class ProcessLock {
   /** Releases the lock. */
   release(): void {
     this.#database.close();
+  }
+}
+
+function statsOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined; // deleted, or its folder was replaced
   }
 }
 

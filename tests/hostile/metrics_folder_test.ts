@@ -6,6 +6,7 @@ import {
   mkdir,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   symlink,
@@ -161,6 +162,33 @@ test("MetricsFolder refuses what is no folder of its own, and names the variable
   assert(toMetricsSettings({}).database.endsWith("dramatiq-prometheus"));
 });
 
+test("MetricsFolder refuses what has taken the place of its folder, until it is gone", async () => {
+  await withTarget(async (path) => {
+    const member = await MetricsFolder.join(path);
+    await member.serves("127.0.0.1", 1);
+    const planted = `${path}-planted`;
+    await rename(path, planted);
+    await writeFile(join(planted, `1-${"a".repeat(8)}.json`), JSON.stringify(COUNTS));
+    await symlink(planted, path);
+    const names = await readdir(planted);
+    for (let i = 0; i < 2; i++) {
+      const error = await assertRejects(() => member.write(COUNTS), Error);
+      assertEquals(
+        error.message,
+        `Cannot keep metrics in ${path}: it is a symbolic link (database, or dramatiq_prom_db)`,
+      );
+    }
+    await member.serves("127.0.0.1", 2);
+    assertEquals(await readdir(planted), names);
+    assertEquals([await member.readOthers(), await member.whoServes()], [[], undefined]);
+    await rm(path);
+    await member.write(COUNTS);
+    assertEquals((await readdir(path)).filter((name) => name.endsWith(".json")).length, 2);
+    assertEquals((await member.whoServes())?.port, 2);
+    member.leave();
+  });
+});
+
 const isRoot = await mayChangeOwners();
 if (isRoot) {
   test("MetricsFolder refuses a folder of another user", async () => {
@@ -173,6 +201,14 @@ if (isRoot) {
         `Cannot keep metrics in ${path}: it belongs to another user (database, or dramatiq_prom_db)`,
       );
       assertEquals(await readdir(path), []);
+      const own = `${path}-own`;
+      const member = await MetricsFolder.join(own);
+      await rm(own, { recursive: true });
+      await rename(path, own);
+      const replaced = await assertRejects(() => member.write(COUNTS), Error);
+      assertEquals(replaced.message, error.message.replace(path, own));
+      assertEquals(await readdir(own), []);
+      member.leave();
       const lock = `${path}.lock`;
       await writeFile(lock, "");
       await chown(lock, NOBODY, NOBODY);

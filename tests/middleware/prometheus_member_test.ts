@@ -1,15 +1,15 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
-import { rm, writeFile } from "node:fs/promises";
+import { readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { actor, Prometheus, StubBroker, Worker } from "@dq/dramatiq";
 
 import type { PrometheusOptions } from "@dq/dramatiq/middleware";
 import { ProcessLock } from "../../middleware/prometheus/process_lock.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { withFolder } from "../support/folder.ts";
-import { linesOf } from "../support/log.ts";
+import { linesOf, textOf } from "../support/log.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { eventually } from "../support/servers/until.ts";
 import { test } from "../support/test.ts";
@@ -138,6 +138,61 @@ test("Prometheus logs the same error once, however long it lasts", async () => {
     assertEquals(lines.length, 1);
     await prometheus[Symbol.asyncDispose]();
     taken.close();
+  });
+});
+
+test("Prometheus serves its own metrics, and logs it once, while its folder is another's", async () => {
+  await withFolder(async (folder) => {
+    const [port, database] = [await freePort(), join(folder, "db")];
+    const registry = new Asked();
+    const prometheus = await open(folder, { port, registry });
+    await prometheus.serve();
+    await countRuns(prometheus, 1);
+    await rm(database, { recursive: true });
+    await symlink(folder, database);
+    const lines = await linesOf(
+      { category: ["dramatiq", "middleware", "Prometheus"] },
+      async () => {
+        const { times } = registry;
+        await eventually("try twice", () => registry.times >= times + 3);
+        const response = await fetch(`http://127.0.0.1:${port}/`);
+        assertEquals(response.status, 200);
+        assertStringIncludes(await response.text(), "counted");
+        await rm(database);
+        await eventually("write", () => readdir(database).then(hasCounts, () => false));
+      },
+    );
+    const reason = "it is a symbolic link (database, or dramatiq_prom_db)";
+    assertEquals(lines.map(textOf), [
+      `Retrying to write metrics to ${database}: Cannot keep metrics in ${database}: ${reason}`,
+      `Rejoined metrics folder ${database}: it was deleted or replaced`,
+    ]);
+    await prometheus[Symbol.asyncDispose]();
+  });
+});
+
+function hasCounts(names: readonly string[]): boolean {
+  return names.some((name) => /^\d+-.*\.json$/.test(name));
+}
+
+test("Prometheus lets another serve whose lock took the place of its own", async () => {
+  await withFolder(async (folder) => {
+    const port = await freePort();
+    const [first, second] = [await open(folder, { port }), await open(folder, { port })];
+    await first.serve();
+    await rm(join(folder, "lock"));
+    const lock = ProcessLock.take(join(folder, "lock"))!; // as another process does
+    await eventually(
+      "stop",
+      () => fetch(`http://127.0.0.1:${port}/`).then(() => false, () => true),
+    );
+    lock.release();
+    await rm(join(folder, "lock"));
+    await second.serve();
+    const isServed = () => fetch(`http://127.0.0.1:${port}/`).then(({ ok }) => ok, () => false);
+    await eventually("serve", isServed);
+    assertEquals(ProcessLock.take(join(folder, "lock")), undefined);
+    for (const one of [first, second]) await one[Symbol.asyncDispose]();
   });
 });
 

@@ -1,4 +1,4 @@
-import { readdir, rename, stat } from "node:fs/promises";
+import { readdir, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, assertEquals } from "@std/assert";
 import { type Broker, type MessageProxy, Prometheus, StubBroker } from "@dq/dramatiq";
@@ -112,6 +112,7 @@ test("Prometheus says that it cannot write, and stops without an error", async (
     const lines = await linesOf({ category: ["dramatiq"], lowestLevel: "error" }, async () => {
       const prometheus = await serving(folder, await freePort());
       await rename(join(folder, "db"), join(folder, "gone"));
+      await writeFile(join(folder, "db"), "");
       const message = { actorName: "a", queueName: "q" } as MessageProxy;
       prometheus.afterNack({ actors: new Map(), queues: new Set() } as unknown as Broker, message);
       await prometheus[Symbol.asyncDispose]();

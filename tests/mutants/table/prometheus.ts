@@ -3,6 +3,7 @@ import { type Mutant, mutantsOf } from "../mutant.ts";
 const PROMETHEUS_TEST = "tests/middleware/prometheus_test.ts";
 const MEMBER = "tests/middleware/prometheus_member_test.ts";
 const FOLDER = "tests/middleware/prometheus_folder_test.ts";
+const HOSTILE = "tests/hostile/metrics_folder_test.ts";
 const PROCESSES = "tests/middleware/prometheus_processes_test.ts";
 const SERVER = "tests/middleware/prometheus_server_test.ts";
 const GAUGES = "tests/control/gauges_test.ts";
@@ -57,16 +58,6 @@ export const PROMETHEUS: readonly Mutant[] = [
   ]),
   ...mutantsOf("middleware/prometheus/folder.ts", FOLDER, [
     [
-      "those who joined and have not written are taken for dead",
-      "if (members.some((member) => isAlive(path, member))) await retire(path, members);\n      else await clear(path);",
-      "await clear(path);",
-    ],
-    [
-      "two who join at a time retire the same member twice",
-      "const door = await enter(join(path, DOOR));",
-      "const door = { release() {} };",
-    ],
-    [
       "what was retired meanwhile is counted twice",
       "for (const member of retired.members) found.delete(member);",
       "",
@@ -90,12 +81,6 @@ export const PROMETHEUS: readonly Mutant[] = [
       { stays: "it takes a process that retires another between two reads of the same request" },
     ],
     [
-      "a member of whom the retired file tells already is added again",
-      "!retired.members.includes(member) && !isAlive(path, member)",
-      "!isAlive(path, member)",
-      { stays: "its file was removed just before, so that nothing is added" },
-    ],
-    [
       "gauges of the dead are served",
       "isAlive(this.#path, member) ? counts : countsOfDead(counts)",
       "counts",
@@ -112,12 +97,52 @@ export const PROMETHEUS: readonly Mutant[] = [
       "this.#writing.then",
     ],
     [
+      "a process whose folder was deleted never writes again",
+      "if (!await this.#isInPlace()) await this.#joinAgain();",
+      "",
+    ],
+    [
+      "the metrics in another's folder are served",
+      "    if (!await this.#isInPlace()) return [];\n",
+      "",
+      { tests: [HOSTILE] },
+    ],
+    [
       "what could not be written counts as written",
-      "    await replace(join(this.#path, `${this.#member}.json`), await toJson(counts));\n    this.#stored = counts;",
-      "    this.#stored = counts;\n    await replace(join(this.#path, `${this.#member}.json`), await toJson(counts));",
+      "    await replace(join(this.#path, `${this.#place.member}.json`), await toJson(counts));\n    this.#stored = counts;",
+      "    this.#stored = counts;\n    await replace(join(this.#path, `${this.#place.member}.json`), await toJson(counts));",
+    ],
+  ]),
+  ...mutantsOf("middleware/prometheus/place.ts", FOLDER, [
+    [
+      "those who joined and have not written are taken for dead",
+      "if (isRunning) await retire(path, members);\n    else await clear(path);",
+      "await clear(path);",
+    ],
+    [
+      "two who join at a time retire the same member twice",
+      "const door = await enter(join(path, DOOR));",
+      "const door = { release() {} };",
+    ],
+    [
+      "a member of whom the retired file tells already is added again",
+      "!retired.members.includes(member) && !isAlive(path, member)",
+      "!isAlive(path, member)",
+      { stays: "its file was removed just before, so that nothing is added" },
+    ],
+    [
+      "the old file of a process that joins again is counted as that of a dead one",
+      "if (previous !== undefined) await removeMembers(path, [previous]);",
+      "",
     ],
   ]),
   ...mutantsOf("middleware/prometheus/private_files.ts", FOLDER, [
+    [
+      "what has taken the place of the folder is used",
+      "return found !== undefined && found.dev === opened.dev",
+      "return true || found!.dev === opened.dev",
+      { tests: [HOSTILE] },
+    ],
     [
       "a reader sees half of a file",
       '  await writeFile(draft, text, { flag: "wx", mode: 0o600 });\n  await rename(draft, path);',
@@ -127,20 +152,29 @@ export const PROMETHEUS: readonly Mutant[] = [
   ...mutantsOf("middleware/prometheus/member.ts", MEMBER, [
     [
       "a process that stops does not write its last counts",
-      '      await this.#write();\n    } catch (error) {\n      this.#complain("write", error);',
-      '    } catch (error) {\n      this.#complain("write", error);',
+      '    await this.#try("write", () => this.#write());\n',
+      "",
     ],
     [
       "a process that stops keeps the lock",
-      "      this.#lock?.release();\n      this.folder.leave();",
-      "      this.folder.leave();",
+      "    this.#lock?.release();\n    this.folder.leave();",
+      "    this.folder.leave();",
+    ],
+    [
+      "two processes have the lock after its file was deleted",
+      "if (this.#lock?.isInPlace === false) {",
+      "if (this.#lock === null) {",
     ],
     [
       "two steps run at the same time",
       "if (!this.#isStepping && performance.now() >= this.#restsUntil) this.#step = this.#takeStep();",
       "this.#step = this.#takeStep();",
     ],
-    ["the same error is logged every second", "    if (this.#failure === reason) return;\n", ""],
+    [
+      "the same error is logged every second",
+      "    if (this.#failures.get(action) === reason) return;\n",
+      "",
+    ],
   ]),
   ...mutantsOf("control/gauge_reader.ts", GAUGES, [
     [

@@ -39,19 +39,34 @@ export function parseBrokerSource(
   program: Program,
   purpose: string,
 ): BrokerSource | string {
-  const isCommandLine = program.modules.length === 0 && !program.declaresActors;
-  const fromEnvironment = isCommandLine ? readEnvironment(VARIABLE.toLowerCase()) : undefined;
-  const help = parseCommand(command, args);
-  if (help !== undefined) return help;
+  return parseCommand(command, args) ?? brokerSourceOf(command, command.args, program, purpose);
+}
+
+/**
+ * Determines the broker of a command whose arguments were parsed.
+ *
+ * @param command The options, with {@linkcode addBrokerOption}.
+ * @param named The modules among its arguments.
+ * @param program Modules that need not be named.
+ * @param purpose What for, after "Cannot ".
+ * @returns The broker.
+ * @throws {UsageError} If it is named twice, or not at all.
+ */
+export function brokerSourceOf(
+  command: Command,
+  named: readonly string[],
+  program: Program,
+  purpose: string,
+): BrokerSource {
   const { broker } = command.opts<{ broker?: string }>();
   if (broker !== undefined) {
-    if (command.args.length === 0) return { url: broker };
+    if (named.length === 0) return { url: broker };
     throw new UsageError(`Cannot ${purpose}: give either modules or --broker, not both`);
   }
-  if (command.args.length > 0 || !isCommandLine) {
-    return { modules: [...program.modules, ...command.args] };
-  }
-  if (fromEnvironment !== undefined) return { url: fromEnvironment };
+  const isCommandLine = program.modules.length === 0 && !program.declaresActors;
+  if (named.length > 0 || !isCommandLine) return { modules: [...program.modules, ...named] };
+  const url = readEnvironment(VARIABLE.toLowerCase());
+  if (url !== undefined) return { url };
   throw new UsageError(
     `Cannot ${purpose}: name the module that declares the broker, as for a worker, or give its ` +
       `address by --broker or ${VARIABLE}`,

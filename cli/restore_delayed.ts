@@ -1,21 +1,27 @@
 import { Command } from "commander";
 import type { Broker } from "../core/broker.ts";
-import { canonicalQueueName } from "../core/queue_names.ts";
+import { escapeText } from "../platform/escape.ts";
+import {
+  addBrokerOption,
+  type BrokerSource,
+  openBroker,
+  parseBrokerSource,
+} from "./broker_source.ts";
 import { OK } from "./exit_codes.ts";
-import { loadModules } from "./load_modules.ts";
+import { assertDeclared, collectQueue, findQueues } from "./named_queues.ts";
 import type { Program } from "./program.ts";
 import { writeAll } from "./output.ts";
-import { parseCommand } from "./parse_command.ts";
 import { UsageError } from "./usage_error.ts";
 import { counted } from "../platform/counted.ts";
 import { commandName } from "./command_name.ts";
 
 const STANDARD_OUTPUT = 1;
+const STANDARD_ERROR = 2;
 
 /** Parsed command line. */
 interface RestoreArguments {
-  readonly modules: readonly string[];
-  /** Empty for all queues that the modules declare. */
+  readonly source: BrokerSource;
+  /** Empty for all queues that the modules declare, or that the broker lists. */
   readonly queues: readonly string[];
 }
 
@@ -43,7 +49,7 @@ export async function runRestoreDelayed(
     writeAll(STANDARD_OUTPUT, parsed);
     return OK;
   }
-  const { broker } = await loadModules(parsed.modules);
+  const broker = await openBroker(parsed.source);
   try {
     await restore(broker, parsed);
   } finally {
@@ -58,7 +64,7 @@ async function restore(broker: Broker, args: RestoreArguments): Promise<void> {
       `Cannot restore delayed messages: it is for Redis only, not for ${broker.constructor.name}`,
     );
   }
-  for (const queueName of queuesOf(broker, args)) {
+  for (const queueName of await queuesOf(broker, args)) {
     const { restored, workers } = await broker.restoreDelayed(queueName);
     writeAll(STANDARD_OUTPUT, `${summary(queueName, restored, workers)}\n`);
   }
@@ -76,19 +82,17 @@ function canRestore(broker: Broker): broker is RestoringBroker {
 }
 
 /** @throws {UsageError} If the modules do not declare a given queue. */
-function queuesOf(broker: Broker, { queues }: RestoreArguments): readonly string[] {
-  const declared = [...broker.queues];
-  if (queues.length === 0) return declared;
-  const named = [...new Set(queues.map(canonicalQueueName))];
-  for (const queueName of named) {
-    if (broker.queues.has(queueName)) continue;
-    const known = declared.length === 0 ? "none" : declared.join(", ");
-    throw new UsageError(
-      `Cannot restore the delayed messages of "${queueName}": the modules declare no such queue, ` +
-        `but ${known}`,
-    );
+async function queuesOf(
+  broker: Broker,
+  { source, queues }: RestoreArguments,
+): Promise<readonly string[]> {
+  if ("modules" in source) {
+    assertDeclared(broker.queues, queues, "restore the delayed messages of");
+    return queues.length === 0 ? [...broker.queues] : queues;
   }
-  return named;
+  const { queues: found, note } = await findQueues(broker, queues);
+  if (note !== undefined) writeAll(STANDARD_ERROR, `${escapeText(note)}\n`);
+  return found.map(({ queueName }) => queueName);
 }
 
 function parseRestoreArguments(
@@ -96,32 +100,22 @@ function parseRestoreArguments(
   program: Program,
 ): RestoreArguments | string {
   const command = makeCommand();
-  const isCommandLine = program.modules.length === 0 && !program.declaresActors;
-  const help = parseCommand(command, args);
-  if (help !== undefined) return help;
-  if (command.args.length === 0 && isCommandLine) {
-    throw new UsageError(
-      "Cannot restore delayed messages: name the module that declares the broker, as for a worker",
-    );
-  }
+  const source = parseBrokerSource(command, args, program, "restore delayed messages");
+  if (typeof source === "string") return source;
   const { queue = [] } = command.opts<{ queue?: string[] }>();
-  return { modules: [...program.modules, ...command.args], queues: queue };
+  return { source, queues: queue };
 }
 
 function makeCommand(): Command {
-  return new Command(`${commandName()} restore-delayed`)
-    .usage("[options] module[:broker] [modules…]")
+  return addBrokerOption(new Command(`${commandName()} restore-delayed`))
+    .usage("[options] --broker URL | module[:broker] [modules…]")
     .description(
       "Returns delayed messages on Redis to where Python workers find them, in the order of their " +
         "etas. The last worker of this library does so when it stops; run this if it was killed and " +
         "no other will start. Queues that a worker still serves are not changed.",
     )
     .argument("[modules...]")
-    .option(
-      "-Q, --queue <name>",
-      "of this queue; repeatable (default: all)",
-      (value: string, previous: string[] = []) => [...previous, value],
-    )
+    .option("-Q, --queue <name>", "of this queue; repeatable (default: all)", collectQueue)
     .helpOption("-h, --help", "print this help")
     .addHelpText(
       "after",

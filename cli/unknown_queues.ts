@@ -1,5 +1,4 @@
 import type { Inspector } from "../core/inspection.ts";
-import { canonicalQueueName } from "../core/queue_names.ts";
 import { escapeText } from "../platform/escape.ts";
 import type { Console } from "./console.ts";
 
@@ -21,7 +20,7 @@ export async function describeUnknownQueues(
   const { queues, isPartial } = await inspector.overview();
   const known = queues.map(({ queueName }) => queueName);
   if (isPartial || known.length === 0) return undefined;
-  const unknown = queueNames.map(canonicalQueueName).filter((name) => !known.includes(name));
+  const unknown = queueNames.filter((name) => !known.includes(name));
   if (unknown.length === 0) return undefined;
   const named = known.slice(0, MAX_NAMED).join(", ");
   const others = known.length > MAX_NAMED ? ` and ${known.length - MAX_NAMED} others` : "";

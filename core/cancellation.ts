@@ -231,3 +231,10 @@ export async function undoCancellation<M extends CancellableMessage>(
 export function markKept<M extends CancellableMessage>(delivery: { message: M }): void {
   delivery.message = delivery.message.copy({ options: { [KEPT]: true } }) as M;
 }
+
+/** True for a dead letter that is one because it was cancelled. */
+export function isKept(
+  { options }: { readonly options: Readonly<Record<string, unknown>> },
+): boolean {
+  return options[KEPT] === true;
+}

@@ -1,4 +1,6 @@
+import { isKept } from "../../core/cancellation.ts";
 import type { Program } from "../program.ts";
+import { collectQueue } from "../named_queues.ts";
 import { UsageError } from "../usage_error.ts";
 import { timeOf } from "../time_argument.ts";
 import { collect, makeControlCommand } from "./arguments.ts";
@@ -21,7 +23,7 @@ export function runCancel(args: readonly string[], program: Program): Promise<nu
   )
     .option("--id <id>", "the message with this id; repeatable", collect)
     .option("-A, --actor <name>", "all messages of this actor")
-    .option("-Q, --queue <name>", "all messages of this queue; repeatable", collect)
+    .option("-Q, --queue <name>", "all messages of this queue; repeatable", collectQueue)
     .option(
       "--before <time>",
       "only those made before: a date, or a time ago such as 2h, 7d (default: now)",
@@ -51,7 +53,14 @@ async function cancel(task: ControlTask): Promise<void> {
   const verb = dryRun ? "Would cancel" : "Cancelled";
   for (const messageId of id) {
     if (!dryRun) await control.cancel(messageId, options);
-    print(`${verb} message ${messageId}`, { messageId, dryRun: dryRun === true });
+    const isDead = await isDeadLetter(task, messageId);
+    print(
+      isDead
+        ? `Message ${messageId} is a dead letter, so nothing ${dryRun ? "would be" : "was"} ` +
+          "stopped; the cancellation applies if it is requeued"
+        : `${verb} message ${messageId}`,
+      { messageId, ...(isDead && { state: "dead" }), dryRun: dryRun === true },
+    );
   }
   if (!isAll) return;
   if (!yes && !dryRun) {
@@ -77,5 +86,28 @@ async function cancel(task: ControlTask): Promise<void> {
       before: until,
       dryRun: dryRun === true,
     });
+  }
+}
+
+/**
+ * Tells whether a message has ended as a dead letter, but not by being cancelled: the cancellation
+ * may have made it one just now.
+ */
+async function isDeadLetter(
+  { inspector }: ControlTask,
+  messageId: string,
+): Promise<boolean> {
+  if (!inspector?.abilities.has("find")) return false;
+  try {
+    const { messages, running } = await inspector.find(messageId);
+    if (running.length > 0 || messages.length === 0) return false;
+    for (const { ref, message } of messages) {
+      if (ref.state !== "dead") return false;
+      const whole = message ?? (await inspector.get(ref))?.message;
+      if (whole === undefined || isKept(whole)) return false;
+    }
+    return true;
+  } catch {
+    return false; // it is cancelled all the same
   }
 }

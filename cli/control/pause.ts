@@ -1,8 +1,9 @@
 import type { PauseOutcome } from "../../control/pauses.ts";
 import { isoTime } from "../iso_time.ts";
+import { collectQueue } from "../named_queues.ts";
 import type { Program } from "../program.ts";
 import { timeOf } from "../time_argument.ts";
-import { collect, type ControlOptions, makeControlCommand } from "./arguments.ts";
+import { type ControlOptions, makeControlCommand } from "./arguments.ts";
 import { type ControlTask, runControl } from "./run.ts";
 
 const EXIT_CODES =
@@ -23,7 +24,7 @@ export function runPause(args: readonly string[], program: Program): Promise<num
       "it lists what is paused.",
     EXIT_CODES,
   )
-    .option("-Q, --queue <name>", "this queue; repeatable", collect)
+    .option("-Q, --queue <name>", "this queue; repeatable", collectQueue)
     .option("-A, --actor <name>", "this actor, not the others of its queue")
     .option(
       "--until <time>",
@@ -83,7 +84,7 @@ function warnOf(outcomes: readonly PauseOutcome[], { warn }: ControlTask): void 
 export function runResume(args: readonly string[], program: Program): Promise<number> {
   const description = "Resumes queues or an actor on all workers.";
   const command = makeControlCommand("resume", description, EXIT_CODES)
-    .option("-Q, --queue <name>", "this queue; repeatable", collect)
+    .option("-Q, --queue <name>", "this queue; repeatable", collectQueue)
     .option("-A, --actor <name>", "this actor")
     .option("--dry-run", "print what would be resumed, and do nothing");
   return runControl(command, args, program, async ({ control, options, print, queues }) => {
@@ -109,7 +110,7 @@ type Target = { readonly queue?: string; readonly actor?: string };
 /** The queues and the actor of the options. @throws {UsageError} If there are none. */
 function targetsOf(
   { queue, actor }: ControlOptions,
-  queues: (purpose: string) => string[],
+  queues: (purpose: string) => readonly string[],
   verb: "pause" | "resume",
 ): Target[] {
   const named = actor === undefined || queue !== undefined ? queues(`${verb} queue`) : [];

@@ -1,14 +1,15 @@
 import type { Command } from "commander";
 import { Control } from "../../control/control.ts";
 import type { Broker } from "../../core/broker.ts";
+import type { Inspector } from "../../core/inspection.ts";
 import { inspectorOf } from "../../core/inspector_of.ts";
-import { canonicalQueueName } from "../../core/queue_names.ts";
 import { escapeText } from "../../platform/escape.ts";
 import { openBroker } from "../broker_source.ts";
 import { OK } from "../exit_codes.ts";
 import { jsonLine, withIsoTimes } from "../json_line.ts";
 import { writeAll } from "../output.ts";
 import type { Program } from "../program.ts";
+import { assertDeclared } from "../named_queues.ts";
 import { describeUnknownQueues } from "../unknown_queues.ts";
 import { UsageError } from "../usage_error.ts";
 import { type ControlOptions, parseControlArguments } from "./arguments.ts";
@@ -19,6 +20,8 @@ const STANDARD_ERROR = 2;
 /** Context of a command. */
 export interface ControlTask {
   readonly control: Control;
+  /** `undefined` if the broker has none. */
+  readonly inspector: Inspector | undefined;
   readonly options: ControlOptions;
   /**
    * Prints a line.
@@ -38,7 +41,7 @@ export interface ControlTask {
    * @param purpose Completes the sentence "Cannot …".
    * @throws {UsageError} If there are none, or the modules do not declare one of them.
    */
-  queues(purpose: string): string[];
+  queues(purpose: string): readonly string[];
   /** Warns of queues that the broker does not know, where it tells which it has. */
   warnOfUnknown(queueNames: readonly string[]): Promise<void>;
 }
@@ -68,9 +71,11 @@ export async function runControl(
   const { options, source } = parsed;
   const broker = await openBroker(source);
   const warn = (line: string) => writeAll(STANDARD_ERROR, `Warning: ${escapeText(line)}\n`);
+  const inspector = openInspector(broker);
   try {
     await work({
       control: controlOf(() => new Control(broker)),
+      inspector,
       options,
       print: (line, json) =>
         writeAll(
@@ -80,31 +85,35 @@ export async function runControl(
       note: (line) => writeAll(STANDARD_ERROR, `${escapeText(line)}\n`),
       warn,
       warnOfUnknown: async (queueNames) => {
-        const text = await describeUnknown(broker, queueNames);
+        const text = await describeUnknown(inspector, queueNames);
         if (text !== undefined) warn(text);
       },
       queues: (purpose) => queuesOf("url" in source ? undefined : broker.queues, options, purpose),
     });
   } finally {
+    await inspector?.[Symbol.asyncDispose]();
     await broker.close();
   }
   return OK;
 }
 
+/** Opens an inspector, which connects when it is first used. No command needs it to do its work. */
+function openInspector(broker: Broker): Inspector | undefined {
+  try {
+    return inspectorOf(broker);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Returns nothing for a broker that may be controlled but not inspected. */
 async function describeUnknown(
-  broker: Broker,
+  inspector: Inspector | undefined,
   queueNames: readonly string[],
 ): Promise<string | undefined> {
-  if (queueNames.length === 0) return undefined;
+  if (inspector === undefined || queueNames.length === 0) return undefined;
   try {
-    const inspector = inspectorOf(broker);
-    if (inspector === undefined) return undefined;
-    try {
-      return await describeUnknownQueues(inspector, queueNames);
-    } finally {
-      await inspector[Symbol.asyncDispose]();
-    }
+    return await describeUnknownQueues(inspector, queueNames);
   } catch {
     return undefined;
   }
@@ -128,15 +137,8 @@ function queuesOf(
   declared: ReadonlySet<string> | undefined,
   { queue = [] }: ControlOptions,
   purpose: string,
-): string[] {
+): readonly string[] {
   if (queue.length === 0) throw new UsageError(`Cannot ${purpose}: name the queue, with --queue`);
-  const named = [...new Set(queue.map(canonicalQueueName))];
-  for (const queueName of named) {
-    if (declared === undefined || declared.has(queueName)) continue;
-    throw new UsageError(
-      `Cannot ${purpose} "${queueName}": the modules declare no such queue, but ` +
-        `${[...declared].join(", ") || "none"}`,
-    );
-  }
-  return named;
+  if (declared !== undefined) assertDeclared(declared, queue, purpose);
+  return queue;
 }

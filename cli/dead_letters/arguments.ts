@@ -1,5 +1,7 @@
 import { Command } from "commander";
+import { addBrokerOption, type BrokerSource, brokerSourceOf } from "../broker_source.ts";
 import { COMMAND_LINE, type Program } from "../program.ts";
+import { collectQueue } from "../named_queues.ts";
 import { parseCommand } from "../parse_command.ts";
 import { timeOf } from "../time_argument.ts";
 import { UsageError } from "../usage_error.ts";
@@ -11,8 +13,8 @@ export type Action = "list" | "show" | "requeue" | "purge";
 /** Parsed command line. */
 export interface DeadLetterArguments {
   readonly action: Action;
-  readonly modules: readonly string[];
-  /** Empty for all queues that the modules declare. */
+  readonly source: BrokerSource;
+  /** Empty for all queues that the modules declare, or that the broker lists. */
   readonly queues: readonly string[];
   readonly actors: readonly string[];
   /** Prefixes of message ids. */
@@ -65,32 +67,24 @@ export function parseDeadLetterArguments(
   const command = makeCommand(now);
   const help = parseCommand(command, args);
   if (help !== undefined) return help;
-  return complete(command.args, command.opts(), program);
+  return complete(command, program);
 }
 
-function complete(
-  [action, ...named]: readonly string[],
-  given: Given,
-  program: Program,
-): DeadLetterArguments {
-  const modules = [...program.modules, ...named];
+function complete(command: Command, program: Program): DeadLetterArguments {
+  const [action, ...named] = command.args;
+  const given = command.opts<Given>();
   if (!ACTIONS.includes(action as Action)) {
     throw new UsageError(
       `Cannot run dead-letters with action "${action}": it must be one of ${ACTIONS.join(", ")}`,
     );
   }
-  if (modules.length === 0 && !program.declaresActors) {
-    throw new UsageError(
-      `Cannot ${action} dead letters: name the module that declares the broker, as for a worker; ` +
-        "jobs --broker URL does without",
-    );
-  }
+  const source = brokerSourceOf(command, named, program, `${action} dead letters`);
   if (CHANGING.has(action as Action) && given.queue === undefined) {
     throw new UsageError(`Cannot ${action} dead letters: name the queue, with --queue`);
   }
   return {
     action: action as Action,
-    modules,
+    source,
     queues: given.queue ?? [],
     actors: given.actor ?? [],
     ids: given.id ?? [],
@@ -110,6 +104,7 @@ Examples:
   ${command} show --queue default --id 5f1c actors.ts
   ${command} requeue --queue default --actor chargeCard --since 2h actors.ts
   ${command} purge --queue default --before 30d --dry-run actors.ts
+  ${command} list --broker redis://10.0.0.5
 
 Exit codes: 0 done, 1 stopped, or some could not be requeued, 2 wrong arguments or a module that
 does not import, 3 the broker cannot be reached.
@@ -117,8 +112,8 @@ does not import, 3 the broker cannot be reached.
 }
 
 function makeCommand(now: number): Command {
-  return new Command(`${commandName()} dead-letters`)
-    .usage("<action> [options] module[:broker] [modules…]")
+  return addBrokerOption(new Command(`${commandName()} dead-letters`))
+    .usage("<action> [options] --broker URL | module[:broker] [modules…]")
     .description(
       "Manages dead letters: messages that failed for good or were cancelled.\n\n" +
         "Actions:\n" +
@@ -129,7 +124,7 @@ function makeCommand(now: number): Command {
     )
     .argument("[action]")
     .argument("[modules...]")
-    .option("-Q, --queue <name>", "of this queue; repeatable (default: all)", collect)
+    .option("-Q, --queue <name>", "of this queue; repeatable (default: all)", collectQueue)
     .option("-A, --actor <name>", "for this actor; repeatable", collect)
     .option("--id <id>", "with a message id that begins with this; repeatable", collect)
     .option(

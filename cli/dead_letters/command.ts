@@ -3,13 +3,12 @@ import { escapeText } from "../../platform/escape.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { DeadLetter } from "../../core/dead_letters.ts";
 import { BrokerConnectionError } from "../../core/errors.ts";
-import { canonicalQueueName } from "../../core/queue_names.ts";
 import { errorMessage } from "../../platform/thrown.ts";
+import { openBroker } from "../broker_source.ts";
 import { KILLED, OK } from "../exit_codes.ts";
 import { Interruption } from "../interruption.ts";
-import { loadModules } from "../load_modules.ts";
+import { assertDeclared, findQueues } from "../named_queues.ts";
 import type { Program } from "../program.ts";
-import { UsageError } from "../usage_error.ts";
 import { writeAll } from "../output.ts";
 import { type DeadLetterArguments, parseDeadLetterArguments } from "./arguments.ts";
 import { formatDetails, formatHead, formatJson, formatRow } from "./format.ts";
@@ -36,13 +35,13 @@ export async function runDeadLetters(args: readonly string[], program: Program):
     writeAll(STANDARD_OUTPUT, parsed);
     return OK;
   }
-  const { broker } = await loadModules(parsed.modules);
+  const broker = await openBroker(parsed.source);
   const interruption = new Interruption();
   try {
-    const queues = queuesOf(broker, parsed);
+    const queues = await queuesOf(broker, parsed);
     const visit = new Visit(broker, parsed, interruption);
-    for (const queueName of queues) await visit.queue(queueName, queues);
-    visit.printSummary(queues);
+    for (const queueName of queues.read) await visit.queue(queueName, queues.chosen);
+    visit.printSummary(queues.chosen);
     return interruption.isRequested || visit.failures > 0 ? KILLED : OK;
   } finally {
     interruption.close();
@@ -50,18 +49,29 @@ export async function runDeadLetters(args: readonly string[], program: Program):
   }
 }
 
+/** The queues that the user chose, and those of them that are read. */
+interface Queues {
+  readonly chosen: readonly string[];
+  readonly read: readonly string[];
+}
+
 /** @throws {UsageError} If the modules do not declare a given queue. */
-function queuesOf(broker: Broker, { queues }: DeadLetterArguments): readonly string[] {
-  const declared = [...broker.queues];
-  for (const queueName of queues.map(canonicalQueueName)) {
-    if (broker.queues.has(queueName)) continue;
-    const known = declared.length === 0 ? "none" : declared.join(", ");
-    throw new UsageError(
-      `Cannot read the dead letters of "${queueName}": the modules declare no such queue, but ` +
-        `${known}`,
-    );
-  }
-  return queues.length === 0 ? declared : [...new Set(queues.map(canonicalQueueName))];
+async function queuesOf(broker: Broker, args: DeadLetterArguments): Promise<Queues> {
+  const { source, queues } = args;
+  if ("url" in source) return await listedQueues(broker, queues);
+  assertDeclared(broker.queues, queues, "read the dead letters of");
+  const chosen = queues.length === 0 ? [...broker.queues] : queues;
+  return { chosen, read: chosen };
+}
+
+/** Reading the dead letters of a queue declares it on RabbitMQ: those without any are not read. */
+async function listedQueues(broker: Broker, named: readonly string[]): Promise<Queues> {
+  const { queues, note } = await findQueues(broker, named);
+  if (note !== undefined) writeAll(STANDARD_ERROR, `${escapeText(note)}\n`);
+  return {
+    chosen: queues.map(({ queueName }) => queueName),
+    read: queues.filter(({ dead }) => dead !== 0).map(({ queueName }) => queueName),
+  };
 }
 
 /** Iterates over the dead letters of queues, and runs the action on those that match. */
@@ -156,10 +166,10 @@ class Visit {
   }
 
   #list(dead: DeadLetter, queues: readonly string[]): void {
-    const actor = Math.min(
-      longest([...this.#broker.actors.keys(), "(no message)"]),
-      LONGEST_ACTOR_NAME,
-    );
+    const { actors } = this.#broker; // none without modules
+    const actor = actors.size === 0
+      ? LONGEST_ACTOR_NAME
+      : Math.min(longest([...actors.keys(), "(no message)"]), LONGEST_ACTOR_NAME);
     const columns = { queue: longest([...queues, "QUEUE"]), actor };
     if (this.#matched === 1 && !this.#args.isJson) {
       writeAll(STANDARD_OUTPUT, cut(formatHead(columns)));

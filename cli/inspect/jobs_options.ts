@@ -1,10 +1,9 @@
 import { type Command, Option } from "commander";
 import type { MessageQuery, MessageState } from "../../core/inspection.ts";
-import { canonicalQueueName } from "../../core/queue_names.ts";
 import { timeOf } from "../time_argument.ts";
 import { noteUnknownQueues } from "../unknown_queues.ts";
 import { UsageError } from "../usage_error.ts";
-import { collect } from "../control/arguments.ts";
+import { collectQueue } from "../named_queues.ts";
 import type { CommonOptions, InspectTask } from "./run.ts";
 
 /** Options of `jobs`. */
@@ -31,7 +30,7 @@ export const STATES: readonly MessageState[] = ["ready", "delayed", "unacknowled
 export function addFilters(command: Command, states: readonly MessageState[]): Command {
   const now = Date.now();
   return command
-    .option("-Q, --queue <name>", "of this queue; repeatable", collect)
+    .option("-Q, --queue <name>", "of this queue; repeatable", collectQueue)
     .addOption(
       new Option("--state <state>", "in this state (default: dead)").choices([...states]),
     )
@@ -73,9 +72,9 @@ export function filtersOf(
 }
 
 /** The queues of the options, or all. */
-export async function queuesOf(task: InspectTask<JobsOptions>): Promise<string[]> {
+export async function queuesOf(task: InspectTask<JobsOptions>): Promise<readonly string[]> {
   const { queue } = task.options;
-  if (queue !== undefined) return [...new Set(queue.map(canonicalQueueName))];
+  if (queue !== undefined) return queue;
   const { queues } = await task.inspector.overview();
   return queues.map(({ queueName }) => queueName);
 }

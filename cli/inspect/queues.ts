@@ -1,14 +1,13 @@
 import { Option } from "commander";
 import type { Pause } from "../../control/pauses.ts";
-import { canonicalQueueName } from "../../core/queue_names.ts";
 import type { MessageState, QueueOverview } from "../../core/inspection.ts";
 import type { HistoryMinute, WorkerReport } from "../../core/inspection_reports.ts";
 import { escapeText } from "../../platform/escape.ts";
 import type { Console } from "../console.ts";
-import { collect } from "../control/arguments.ts";
 import { KILLED, OK } from "../exit_codes.ts";
 import type { Program } from "../program.ts";
 import { formatDuration } from "../status.ts";
+import { collectQueue } from "../named_queues.ts";
 import { noteUnknownQueues } from "../unknown_queues.ts";
 import { UsageError } from "../usage_error.ts";
 import { isoTime } from "../iso_time.ts";
@@ -83,14 +82,14 @@ function runList(args: readonly string[], program: Program, console: Console): P
     "Lists queues with their numbers of messages, and how long the first one has been waiting.",
     EXIT_CODES,
   )
-    .option("-Q, --queue <name>", "this queue; repeatable (default: all)", collect)
+    .option("-Q, --queue <name>", "this queue; repeatable (default: all)", collectQueue)
     .option("--discover", "also search for queues that are not registered, which takes longer");
   return runInspect<QueuesOptions>(command, args, program, console, list);
 }
 
 async function list(task: Task): Promise<number> {
   const { inspector, control, options, console, printJson } = task;
-  const named = options.queue?.map(canonicalQueueName);
+  const named = options.queue;
   const [{ queues, now, isPartial }, paused, workers, history] = await Promise.all([
     inspector.overview({ queueNames: named ?? [], discover: options.discover === true }),
     control?.paused() ?? [],
@@ -209,7 +208,7 @@ function runPurge(args: readonly string[], program: Program, console: Console): 
     "Drops all messages of queues that are in one state. Messages that workers have fetched still run.",
     EXIT_CODES,
   )
-    .option("-Q, --queue <name>", "this queue; repeatable", collect)
+    .option("-Q, --queue <name>", "this queue; repeatable", collectQueue)
     .addOption(
       new Option("--state <state>", "messages in this state").choices(["ready", "delayed", "dead"]),
     )
@@ -220,8 +219,8 @@ function runPurge(args: readonly string[], program: Program, console: Console): 
 
 async function purge(task: Task): Promise<number> {
   const { inspector, options, console, printJson } = task;
-  const { queue, state } = options;
-  if (queue === undefined) {
+  const { queue: queueNames, state } = options;
+  if (queueNames === undefined) {
     throw new UsageError("Cannot purge queue: name the queue, with --queue");
   }
   if (state === undefined) {
@@ -229,7 +228,6 @@ async function purge(task: Task): Promise<number> {
       "Cannot purge queue: name the state, with --state: ready, delayed or dead",
     );
   }
-  const queueNames = [...new Set(queue.map(canonicalQueueName))];
   const { queues } = await inspector.overview({ queueNames });
   await noteUnknownQueues(task, queueNames);
   for (const queueName of queueNames) {

@@ -4,6 +4,7 @@ import { runsLongTests } from "../servers/own.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, test } from "../support/test.ts";
 import { eventually } from "./fixture.ts";
+import { bury } from "./inspect_fixture.ts";
 import { RedisFixture } from "./redis_fixture.ts";
 
 const redis = await startRedis();
@@ -98,8 +99,13 @@ test("cancel keeps what waits among the dead letters unless it is told to drop i
   const { broker, control, run } = means;
   const dry = await run("cancel", "--actor", "mail", "--dry-run", "actors.ts");
   assertMatch(dry.stdout, /^Would cancel all messages of actor mail made before 20/);
-  const one = await run("cancel", "--id", "m-1", "--reason", "why", "actors.ts");
-  assertEquals([one.code, one.stdout], [0, "Cancelled message m-1\n"]);
+  const [dead] = await bury(broker, "default", [["mail", "no such mailbox"]]);
+  const ids = ["--id", "m-1", "--id", dead!.messageId];
+  const one = await run("cancel", ...ids, "--reason", "why", "actors.ts");
+  const said =
+    `Message ${dead!.messageId} is a dead letter, so nothing was stopped; the cancellation ` +
+    "applies if it is requeued";
+  assertEquals([one.code, one.stdout], [0, `Cancelled message m-1\n${said}\n`]);
   const mail = new Message({ queueName: "default", actorName: "mail", args: [] });
   await broker.enqueue(mail.copy({ messageTimestamp: Date.now() - 7_200_000 }));
   await broker.enqueue(mail.copy({ messageId: "m-2" }));
@@ -108,14 +114,14 @@ test("cancel keeps what waits among the dead letters unless it is told to drop i
     ...["--json", "actors.ts"],
   );
   assertEquals((await broker.getQueueMessageCounts("default")).ready, 1);
-  const said = JSON.parse(all.stdout);
-  assertEquals([said.actor, said.queue, said.dryRun], ["mail", "default", false]);
+  const purged = JSON.parse(all.stdout);
+  assertEquals([purged.actor, purged.queue, purged.dryRun], ["mail", "default", false]);
   const known = await control.cancellations();
   const own = known.find(({ messageId }) => messageId === "m-1");
   assertEquals([own?.reason, own?.keep], ["why", true]);
   const predicate = known.find(({ actor }) => actor === "mail");
-  assertEquals([predicate?.keep, predicate?.before], [false, Date.parse(said.before)]);
-  assert(Date.now() - Date.parse(said.before) >= 3_600_000);
+  assertEquals([predicate?.keep, predicate?.before], [false, Date.parse(purged.before)]);
+  assert(Date.now() - Date.parse(purged.before) >= 3_600_000);
 });
 
 test("workers lists the workers that are alive", async () => {

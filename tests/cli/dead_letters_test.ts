@@ -6,6 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { type Broker, Message, RabbitmqBroker, RedisBroker } from "@dq/dramatiq";
+import { withChannel } from "../brokers/rabbitmq/inspector.ts";
 import { receiveCount, receiveOne } from "../conformance/broker_messages.ts";
 import { startProxy } from "../support/servers/proxy.ts";
 import { startRabbitmq } from "../support/servers/rabbitmq.ts";
@@ -32,23 +33,29 @@ interface Means extends AsyncDisposable {
 }
 
 interface Kind {
+  readonly url: string;
   readonly make: (id: string) => Broker;
   readonly source: (id: string) => string;
 }
 
 const KINDS: Readonly<Record<string, Kind>> = {
   RedisBroker: {
+    url: redis.url,
     make: (namespace) => new RedisBroker({ url: redis.url, namespace }),
     source: (namespace) => `new RedisBroker(${JSON.stringify({ url: redis.url, namespace })})`,
   },
   RabbitmqBroker: {
+    url: rabbitmq.url,
     make: () => new RabbitmqBroker({ url: rabbitmq.url }),
     source: () => `new RabbitmqBroker(${JSON.stringify({ url: rabbitmq.url })})`,
   },
 };
 
-async function open(kind: string, more = ""): Promise<Means> {
-  const id = `cli-${crypto.randomUUID()}`;
+async function open(
+  kind: string,
+  more = "",
+  id = `cli-${crypto.randomUUID()}`,
+): Promise<Means> {
   const queueName = `q_${crypto.randomUUID()}`;
   const broker = KINDS[kind]!.make(id);
   broker.declareQueue(queueName);
@@ -109,9 +116,16 @@ function jsonLines({ stdout }: Program): Record<string, unknown>[] {
   return stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
 }
 
+/** Checks that reading a queue with `--broker` has not declared it. */
+async function assertNoQueue(kind: string, queueName: string): Promise<void> {
+  if (kind !== "RabbitmqBroker") return;
+  const check = () => withChannel(rabbitmq.url, (channel) => channel.checkQueue(queueName));
+  await assertRejects(check, Error, "NOT_FOUND");
+}
+
 for (const kind of Object.keys(KINDS)) {
   test(`dead-letters lists, shows, requeues and purges those of a ${kind}`, async () => {
-    await using means = await open(kind);
+    await using means = await open(kind, "", "dramatiq");
     const sent = await bury(means, [["charge", 1], ["mail", 2], ["charge", 3], ["mail", 4]]);
 
     const listing = means.run("list"); // one after the other: on RabbitMQ readers share
@@ -133,10 +147,15 @@ for (const kind of Object.keys(KINDS)) {
     assertMatch(showing.stdout, /^ {2}error {6}RangeError: no 2\n {13}.*at /m);
     assert(!showing.stdout.includes(sent[3]!.messageId));
 
-    const trial = means.run("requeue", "-Q", means.queueName, "-A", "charge", "--dry-run");
+    const misspelled = `${means.queueName}x`;
+    const trial = means.fixture.start([
+      ...["dead-letters", "requeue", "-Q", means.queueName, "-Q", misspelled, "-A", "charge"],
+      ...["--dry-run", "--broker", KINDS[kind]!.url],
+    ]);
     assertEquals(await trial.ended, 0, trial.output);
-    assertStringIncludes(trial.stdout, `Would requeue 2 dead letters of ${means.queueName}`);
+    assertStringIncludes(trial.stdout, "Would requeue 2 dead letters of ");
     assertEquals(await argsOfDead(means), [1, 2, 3, 4]);
+    await assertNoQueue(kind, misspelled);
 
     const requeueing = means.run("requeue", "-Q", means.queueName, "-A", "charge");
     assertEquals(await requeueing.ended, 0, requeueing.output);
@@ -284,7 +303,8 @@ test("dead-letters prints errors of its arguments in one line, and exits with 2"
       ["lst", "actors.ts"],
       /^Cannot run dead-letters with action "lst": it must be one of list, show/,
     ],
-    [["list"], /^Cannot list dead letters: name the module that declares the broker/],
+    [["list"], /^Cannot list dead letters: name the module that .* its address by --broker or DRA/],
+    [["list", "--broker", "ftp://h"], /^Cannot create a broker from "ftp:\/\/h": it must be a URL/],
     [["purge", "actors.ts"], /^Cannot purge dead letters: name the queue, with --queue$/],
     [["list", "--since", "yesterday", "actors.ts"], /^Cannot use "yesterday" for --since: /],
     [["list", "--limit", "0", "actors.ts"], /^Cannot use "0" for --limit: /],

@@ -11,27 +11,23 @@ after(() => redis.stop());
 const MINUTE = 60_000;
 
 /** A queue with three sorted messages, and the command line on a module that declares it. */
-async function open() {
+async function open(namespace?: string) {
   const fixture = await RedisFixture.open(
     redis.url,
     `actor(function mail() {});
 actor(function report() {}, { queueName: "reports" });
 `,
-    {
-      "stub.ts": `import { actor, setBroker, StubBroker } from "@dq/dramatiq";
-setBroker(new StubBroker());
-actor(function mail() {});
-`,
-    },
+    {},
+    namespace,
   );
-  const { broker, namespace } = fixture;
+  const { broker } = fixture;
   for (const minutes of [3, 1, 2]) {
     const message = new Message({ queueName: "default", actorName: "mail", args: [minutes] });
     await broker.enqueue(message, { delay: minutes * MINUTE });
   }
   const consumer = broker.consume("default.DQ", { prefetch: 10 });
   consumer.receive(1).catch(() => {});
-  const key = (name: string) => `${namespace}:${name}`;
+  const key = (name: string) => `${fixture.namespace}:${name}`;
   await eventually("sort them", async () => {
     return await redis.command("ZCARD", key("default.DQ.etas")) === 3;
   });
@@ -44,7 +40,7 @@ actor(function mail() {});
 }
 
 test("restore-delayed skips a queue with a live worker, and restores that of a dead one", async () => {
-  await using means = await open();
+  await using means = await open("dramatiq"); // the namespace of --broker
   const { broker, key } = means;
   const served = means.run("actors.ts");
   assertEquals(await served.ended, 0, served.output);
@@ -55,7 +51,7 @@ test("restore-delayed skips a queue with a live worker, and restores that of a d
   assertStringIncludes(served.stdout, "Restored 0 delayed messages of reports\n");
 
   await redis.command("DEL", key("__delays__")); // As long after a kill.
-  const program = means.run("--queue", "default", "actors.ts");
+  const program = means.run("--queue", "default", "--broker", redis.url);
   assertEquals(await program.ended, 0, program.output);
   assertEquals(program.stdout, "Restored 3 delayed messages of default\n");
   await broker.close();
@@ -67,13 +63,13 @@ test("restore-delayed skips a queue with a live worker, and restores that of a d
 test("restore-delayed prints errors of its arguments in one line, and exits with 2", async () => {
   await using means = await open();
   const cases: [args: string[], said: string][] = [
-    [[], "name the module that declares the broker"],
-    [["--queue", "default"], "name the module that declares the broker"],
+    [[], "name the module that declares the broker, as for a worker, or give its address by"],
+    [["--queue", "default"], "by --broker or DRAMATIQ_BROKER_URL"],
+    [["--broker", "stub:"], "it is for Redis only, not for StubBroker"],
     [
       ["--queue", "nowhere", "actors.ts"],
       "the modules declare no such queue, but default, reports",
     ],
-    [["stub.ts"], "Cannot restore delayed messages: it is for Redis only, not for StubBroker"],
     [["--speed", "actors.ts"], "unknown option '--speed'"],
   ];
   const programs = cases.map(([args]) => means.run(...args));
@@ -83,5 +79,5 @@ test("restore-delayed prints errors of its arguments in one line, and exits with
   }
   const help = means.run("--help");
   assertEquals(await help.ended, 0, help.output);
-  assertStringIncludes(help.stdout, "worker.ts restore-delayed [options] module[:broker]");
+  assertStringIncludes(help.stdout, "restore-delayed [options] --broker URL | module[:broker]");
 });

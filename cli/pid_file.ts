@@ -1,11 +1,13 @@
 import {
   closeSync,
   fchmodSync,
+  fstatSync,
   lstatSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  type Stats,
   writeFileSync,
 } from "node:fs";
 import process from "node:process";
@@ -36,6 +38,8 @@ export class PidFileError extends Error {
 export class PidFile implements Disposable {
   readonly #path: string;
   readonly #lock: string;
+  /** The written file, which another one may replace at the same path. */
+  #written: Stats | undefined;
 
   /**
    * Writes the file.
@@ -57,13 +61,22 @@ export class PidFile implements Disposable {
     }
   }
 
-  /** Removes the file if it still has the id of this process. */
+  /**
+   * Removes the file if it is still the one that was written, and has the id of this process. The id
+   * alone does not tell: in containers, supervisors that share a volume often have the same one.
+   */
   [Symbol.dispose](): void {
     try {
+      if (!this.#isInPlace()) return; // to read a named pipe would wait for a writer
       if (readFileSync(this.#path, "utf8") === String(process.pid)) rmSync(this.#path);
     } catch {
       // It was removed already.
     }
+  }
+
+  #isInPlace(): boolean {
+    const found = lstatSync(this.#path);
+    return found.isFile() && found.ino === this.#written?.ino && found.dev === this.#written.dev;
   }
 
   #takeLock(): void {
@@ -83,6 +96,7 @@ export class PidFile implements Disposable {
     try {
       const file = openSync(this.#lock, "wx", 0o644);
       writeFileSync(file, String(process.pid));
+      this.#written = fstatSync(file);
       fchmodSync(file, 0o644); // independent of the umask; the path may lead elsewhere by now
       closeSync(file);
       return true;

@@ -1,4 +1,6 @@
-import { chmod, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -69,6 +71,27 @@ test("PidFile does not remove the file of a later process", async () => {
     await chmod(path, 0o644);
     file[Symbol.dispose]();
     assertEquals(await readFile(path, "utf8"), String(RUNNING));
+  });
+});
+
+test("PidFile does not remove what has taken the place of its file, nor waits for it", async () => {
+  await withFolder(async (folder) => {
+    const [path, own] = [join(folder, "pid"), join(folder, "own")];
+    const replacements = [
+      // In another container with the same volume, a supervisor often has the same id.
+      () => writeFile(path, String(process.pid)),
+      () => symlink(own, path),
+      () => once(spawn("mkfifo", [path]), "exit"), // without a writer
+      () => mkdir(path),
+    ];
+    for (const replace of replacements) {
+      const file = new PidFile(path);
+      await rename(path, own);
+      await replace();
+      file[Symbol.dispose]();
+      assertEquals(readdirSync(folder).toSorted(), ["own", "pid"], String(replace));
+      await rm(path, { recursive: true });
+    }
   });
 });
 

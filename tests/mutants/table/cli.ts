@@ -183,6 +183,11 @@ export const CLI: readonly Mutant[] = [
       "rmSync(this.#path);",
     ],
     [
+      "a pid file that replaced its own is removed",
+      "if (!this.#isInPlace()) return;",
+      "",
+    ],
+    [
       "two that start at once both have the file",
       'const file = openSync(this.#lock, "wx", 0o644);',
       'const file = openSync(this.#lock, "w", 0o644);',

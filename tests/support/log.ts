@@ -1,5 +1,4 @@
 import { configure, configureSync, type LogRecord, reset } from "@logtape/logtape";
-import { startedBy } from "./test_context.ts";
 
 /** Whose log is noted, and how much of it. */
 export interface LogOptions {
@@ -32,8 +31,7 @@ export async function withoutLogTape(run: () => Promise<void>): Promise<void> {
 }
 
 /**
- * Runs something while noting what the library logs, except for what earlier tests have left, such as a
- * worker that was not stopped.
+ * Runs something while noting what the library logs.
  *
  * @param options What to note.
  * @param run Gets the lines, which grow, and a promise of the first.
@@ -44,9 +42,7 @@ export async function withLog(
 ): Promise<void> {
   const lines: LogRecord[] = [];
   const { promise: first, resolve } = Promise.withResolvers<void>();
-  const test = startedBy();
   const list = (line: LogRecord) => {
-    if ((startedBy() ?? test) !== test) return;
     lines.push(line);
     resolve();
   };

@@ -1,11 +1,8 @@
-import { startedBy } from "./test_context.ts";
-
 /** Milliseconds after which a shortened timer fires. */
 const SHORT = 20;
 
 /**
- * Shortens timers that do not go by a clock, while a test runs that must not wait for them,
- * except for those of what earlier tests have left.
+ * Shortens timers that do not go by a clock, while a test runs that must not wait for them.
  *
  * @param ms Duration of the timers in milliseconds; all others stay as they are.
  * @param run The test.
@@ -15,12 +12,13 @@ export async function withShortTimers(
   run: () => Promise<void>,
 ): Promise<void> {
   const durations = [ms].flat();
-  const test = startedBy();
   const { setTimeout: original } = globalThis;
-  globalThis.setTimeout = ((callback: () => void, delay?: number, ...args: []) => {
-    const isShort = durations.includes(delay ?? 0) && (startedBy() ?? test) === test;
-    return original(callback, isShort ? SHORT : delay, ...args);
-  }) as typeof setTimeout;
+  globalThis.setTimeout = ((callback: () => void, delay?: number, ...args: []) =>
+    original(
+      callback,
+      durations.includes(delay ?? 0) ? SHORT : delay,
+      ...args,
+    )) as typeof setTimeout;
   try {
     await run();
   } finally {

@@ -8,7 +8,6 @@
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import { discardLog } from "./log.ts";
-import { runAsTest } from "./test_context.ts";
 
 /** The body of a test. */
 type TestBody = () => void | Promise<void>;
@@ -105,8 +104,7 @@ async function retry(name: string, body: TestBody): Promise<void> {
  * @param body Throws if the rule does not hold.
  */
 export function test(name: string, body: TestBody): void {
-  const once = () => runAsTest(name, body);
-  register(name, RETRIES > 0 ? () => retry(name, once) : once);
+  register(name, RETRIES > 0 ? () => retry(name, body) : body);
 }
 
 /**

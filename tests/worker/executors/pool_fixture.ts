@@ -85,6 +85,13 @@ function argumentOf(data: unknown): unknown {
   return dict.args[0];
 }
 
+/** Has a realm answer when it is told to stop, as one does that is well. */
+export function stopWhenAsked(realm: SimulatedRealm): void {
+  realm.onPost = (message) => {
+    if ("stop" in message) queueMicrotask(() => realm.say({ stopped: true }));
+  };
+}
+
 /** Options of a pool. */
 export interface PoolOptions {
   /** Realms. @default {1} */
@@ -101,7 +108,7 @@ export interface PlayedRun extends Run {
   readonly told: unknown[];
 }
 
-/** A pool whose realms are simulated by the test. */
+/** A pool whose realms are simulated by the test, which disposes of it. */
 export function playPool({ count = 1, concurrency = 1, isShared = false }: PoolOptions = {}) {
   const clock = new FakeClock();
   const broker = new StubBroker({ clock, middleware: [] });
@@ -147,5 +154,10 @@ export function playPool({ count = 1, concurrency = 1, isShared = false }: PoolO
     pool.run(one);
     return one;
   };
-  return { clock, broker, pool, realms, kind, start, run };
+  /** Stops the pool. A realm that it left starting would be named in the log of a later test. */
+  const dispose = async () => {
+    realms.forEach(stopWhenAsked);
+    await pool.stop();
+  };
+  return { clock, broker, pool, realms, kind, start, run, [Symbol.asyncDispose]: dispose };
 }

@@ -11,7 +11,8 @@ const handedTo = (realm: SimulatedRealm | undefined) =>
   realm!.handed.map(([, argument]) => argument);
 
 test("RealmPool starts no stale suspect, whenever it became stale", async () => {
-  const { clock, realms, start, run } = playPool({ concurrency: 4 });
+  await using play = playPool({ concurrency: 4 });
+  const { clock, realms, start, run } = play;
   await start();
   const [early, late, first, last] = [run(1), run(2), run(3), run(4)];
   await clock.settle();
@@ -33,7 +34,8 @@ test("RealmPool starts no stale suspect, whenever it became stale", async () => 
 });
 
 test("RealmPool starts no run that became stale while it waited for a realm", async () => {
-  const { clock, realms, start, run } = playPool({ concurrency: 4 });
+  await using play = playPool({ concurrency: 4 });
+  const { clock, realms, start, run } = play;
   await start();
   realms[0]!.die();
   const [stale, fresh] = [run(1), run(2)];
@@ -45,7 +47,8 @@ test("RealmPool starts no run that became stale while it waited for a realm", as
 });
 
 test("RealmPool takes nothing from a realm that is lost: each run ends once", async () => {
-  const { clock, realms, start, run } = playPool({ concurrency: 4 });
+  await using play = playPool({ concurrency: 4 });
+  const { clock, realms, start, run } = play;
   await start();
   const one = run(1);
   await clock.settle();
@@ -66,7 +69,8 @@ test("RealmPool takes nothing from a realm that is lost: each run ends once", as
 });
 
 test("RealmPool takes what a realm told before it ended", async () => {
-  const { clock, realms, start, run } = playPool({ concurrency: 4 });
+  await using play = playPool({ concurrency: 4 });
+  const { clock, realms, start, run } = play;
   await start();
   const [ended, open] = [run(1), run(2)];
   await clock.settle();
@@ -79,7 +83,8 @@ test("RealmPool takes what a realm told before it ended", async () => {
 });
 
 test("RealmPool leaves a run in peace that has begun and waits behind one that computes", async () => {
-  const { clock, realms, start, run } = playPool({ concurrency: 4, isShared: true });
+  await using play = playPool({ concurrency: 4, isShared: true });
+  const { clock, realms, start, run } = play;
   await start();
   const [computing, behind] = [run(1), run(2)];
   await clock.settle();
@@ -96,7 +101,8 @@ test("RealmPool leaves a run in peace that has begun and waits behind one that c
 });
 
 test("RealmLifecycle asks to be replaced after five refusals in a row, not in a lifetime", async () => {
-  const { pool, realms, start } = playPool();
+  await using play = playPool();
+  const { pool, realms, start } = play;
   await start();
   let reason: string | undefined;
   pool.retired.then((given) => reason = given);

@@ -13,7 +13,7 @@ import { textOf, withLog } from "../../support/log.ts";
 import { eventually } from "../../support/servers/until.ts";
 import { withShortTimers } from "../../support/short_timers.ts";
 import { test } from "../../support/test.ts";
-import { playPool, type SimulatedRealm } from "./pool_fixture.ts";
+import { playPool, type SimulatedRealm, stopWhenAsked } from "./pool_fixture.ts";
 
 /** Milliseconds: long beside the two seconds that a realm gets to stop. */
 const LONG = 20_000;
@@ -23,15 +23,9 @@ function refuse(realm: SimulatedRealm): void {
   realm.say({ refused: toWire(new Error("no such module")) });
 }
 
-/** Answers when it is told to stop, as a realm does that is well. */
-function stopWhenAsked(realm: SimulatedRealm): void {
-  realm.onPost = (message) => {
-    if ("stop" in message) queueMicrotask(() => realm.say({ stopped: true }));
-  };
-}
-
 test("RealmLifecycle.start stops what did start when one realm cannot begin", async () => {
-  const { broker, pool, realms } = playPool({ count: 2 });
+  await using play = playPool({ count: 2 });
+  const { broker, pool, realms } = play;
   const starting = pool.start(broker);
   realms.forEach(stopWhenAsked);
   realms[0]!.ready();
@@ -41,7 +35,8 @@ test("RealmLifecycle.start stops what did start when one realm cannot begin", as
 });
 
 test("RealmLifecycle warns of a realm that does not begin, unless it has stopped it", async () => {
-  const { pool, realms, run, start } = playPool({ count: 1, concurrency: 1 });
+  await using play = playPool({ count: 1, concurrency: 1 });
+  const { pool, realms, run, start } = play;
   await start();
   run(1); // so that not this realm is stopped
   await withShortTimers(
@@ -63,7 +58,8 @@ test("RealmLifecycle warns of a realm that does not begin, unless it has stopped
 });
 
 test("RealmLifecycle gives a run to the realm that has the least to do", async () => {
-  const { clock, realms, start, run } = playPool({ count: 2, concurrency: 3 });
+  await using play = playPool({ count: 2, concurrency: 3 });
+  const { clock, realms, start, run } = play;
   await start();
   for (const n of [1, 2, 3]) run(n);
   await clock.settle();
@@ -76,7 +72,8 @@ test("RealmLifecycle gives a run to the realm that has the least to do", async (
 });
 
 test("RealmLifecycle waits longer and longer for a realm to begin, then wants to be replaced", async () => {
-  const { pool, realms, start } = playPool();
+  await using play = playPool();
+  const { pool, realms, start } = play;
   await start();
   let retired: string | undefined;
   pool.retired.then((reason) => retired = reason);
@@ -98,7 +95,8 @@ test("RealmLifecycle waits longer and longer for a realm to begin, then wants to
 });
 
 test("RealmLifecycle starts from the shortest wait again once a realm has begun", async () => {
-  const { pool, realms, start } = playPool();
+  await using play = playPool();
+  const { pool, realms, start } = play;
   await start();
   let retired: string | undefined;
   pool.retired.then((reason) => retired = reason);
@@ -118,7 +116,8 @@ test("RealmLifecycle starts from the shortest wait again once a realm has begun"
 });
 
 test("RealmPool.stop ends a realm that does not answer, and fails what is in it", async () => {
-  const { clock, pool, realms, start, run } = playPool();
+  await using play = playPool();
+  const { clock, pool, realms, start, run } = play;
   await start();
   const one = run(1);
   await clock.settle();
@@ -129,7 +128,8 @@ test("RealmPool.stop ends a realm that does not answer, and fails what is in it"
 });
 
 test("RealmPool.stop ends the realm for suspects, too", async () => {
-  const { clock, pool, realms, start, run } = playPool();
+  await using play = playPool();
+  const { clock, pool, realms, start, run } = play;
   await start();
   const one = run(1);
   await clock.settle();
@@ -147,7 +147,8 @@ test("RealmPool.stop ends the realm for suspects, too", async () => {
 });
 
 test("RealmPool opens no realm while it stops, whatever ends meanwhile", async () => {
-  const { clock, pool, realms, start, run } = playPool({ count: 2 });
+  await using play = playPool({ count: 2 });
+  const { clock, pool, realms, start, run } = play;
   await start();
   for (const n of [1, 2]) run(n);
   await clock.settle();
@@ -164,7 +165,8 @@ test("RealmPool opens no realm while it stops, whatever ends meanwhile", async (
 });
 
 test("RealmPool replaces no realm that it kills while it stops", async () => {
-  const { clock, pool, realms, start, run } = playPool();
+  await using play = playPool();
+  const { clock, pool, realms, start, run } = play;
   await start();
   const late = new TimeLimitExceeded("late");
   const one = run(1);
@@ -178,7 +180,8 @@ test("RealmPool replaces no realm that it kills while it stops", async () => {
 });
 
 test("RealmLifecycle says why a realm has died before it began, and which package it lacks", async () => {
-  const { broker, pool, realms } = playPool();
+  await using play = playPool();
+  const { broker, pool, realms } = play;
   const starting = pool.start(broker);
   const text = "Cannot find package '@logtape/logtape' imported from realm_log.ts";
   realms[0]!.die("it ended with code 1", new Error(text));

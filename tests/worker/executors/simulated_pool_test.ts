@@ -9,7 +9,8 @@ const LATE = new TimeLimitExceeded("late");
 const LOST = new WorkerLost("The worker stopped waiting");
 
 test("RealmPool starts what a lost realm had begun again, with all of its time", async () => {
-  const { clock, realms, start, run } = playPool();
+  await using play = playPool();
+  const { clock, realms, start, run } = play;
   await start();
   const one = run(1);
   one.message.timeLimit = 1_000;
@@ -24,7 +25,8 @@ test("RealmPool starts what a lost realm had begun again, with all of its time",
 });
 
 test("RealmPool does not restart a run whose message was delivered to another consumer", async () => {
-  const { clock, realms, start, run } = playPool({ count: 2 });
+  await using play = playPool({ count: 2 });
+  const { clock, realms, start, run } = play;
   await start();
   const one = run(1);
   await clock.settle();
@@ -37,7 +39,8 @@ test("RealmPool does not restart a run whose message was delivered to another co
 });
 
 test("RealmPool starts no run again that was told that the worker stops", async () => {
-  const { clock, realms, start, run } = playPool();
+  await using play = playPool();
+  const { clock, realms, start, run } = play;
   await start();
   const [told, late] = [run(1), run(2)];
   await clock.settle();
@@ -50,7 +53,8 @@ test("RealmPool starts no run again that was told that the worker stops", async 
 });
 
 test("RealmPool blames at its limit a run that was alone, and runs it no more", async () => {
-  const { clock, realms, start, run } = playPool();
+  await using play = playPool();
+  const { clock, realms, start, run } = play;
   await start();
   const one = run(1);
   await clock.settle();
@@ -65,7 +69,8 @@ test("RealmPool blames at its limit a run that was alone, and runs it no more", 
 });
 
 test("RealmPool runs suspects one by one, and blames the one that brings its realm down", async () => {
-  const { clock, realms, start, run } = playPool({ concurrency: 2 });
+  await using play = playPool({ concurrency: 2 });
+  const { clock, realms, start, run } = play;
   await start();
   const runs = [run(1), run(2)];
   await clock.settle();
@@ -82,7 +87,8 @@ test("RealmPool runs suspects one by one, and blames the one that brings its rea
 });
 
 test("RealmPool runs again in another realm what had not begun in a lost one", async () => {
-  const { clock, realms, start, run } = playPool({ concurrency: 2, isShared: true });
+  await using play = playPool({ concurrency: 2, isShared: true });
+  const { clock, realms, start, run } = play;
   await start();
   const [begun, innocent] = [run(1), run(2)];
   await clock.settle();
@@ -95,7 +101,8 @@ test("RealmPool runs again in another realm what had not begun in a lost one", a
 });
 
 test("RealmPool logs a realm that crashed and ended as one loss", async () => {
-  const { clock, realms, start, run } = playPool();
+  await using play = playPool();
+  const { clock, realms, start, run } = play;
   await start();
   const one = run(1);
   await clock.settle();
@@ -111,7 +118,8 @@ test("RealmPool logs a realm that crashed and ended as one loss", async () => {
 });
 
 test("RealmPool takes a run back at its limit that waits behind one that computes", async () => {
-  const { clock, realms, start, run } = playPool({ concurrency: 2, isShared: true });
+  await using play = playPool({ concurrency: 2, isShared: true });
+  const { clock, realms, start, run } = play;
   await start();
   const [, waiting] = [run(1), run(2)];
   await clock.settle();
@@ -126,7 +134,8 @@ test("RealmPool takes a run back at its limit that waits behind one that compute
 });
 
 test("RealmPool kills no realm at the limit of a run that cannot hear because another one computes", async () => {
-  const { clock, realms, start, run } = playPool({ concurrency: 2, isShared: true });
+  await using play = playPool({ concurrency: 2, isShared: true });
+  const { clock, realms, start, run } = play;
   await start();
   const [waits, computes] = [run(1), run(2)];
   await clock.settle();
@@ -146,7 +155,8 @@ test("RealmPool kills no realm at the limit of a run that cannot hear because an
 });
 
 test("RealmPool runs again what a realm says that it never began", async () => {
-  const { clock, realms, start, run } = playPool({ concurrency: 2 });
+  await using play = playPool({ concurrency: 2 });
+  const { clock, realms, start, run } = play;
   await start();
   const [, waiting] = [run(1), run(2)];
   await clock.settle();
@@ -158,7 +168,8 @@ test("RealmPool runs again what a realm says that it never began", async () => {
 });
 
 test("RealmPool fails no run at its limit that waits for room: it has had no time", async () => {
-  const { clock, realms, start, run } = playPool();
+  await using play = playPool();
+  const { clock, realms, start, run } = play;
   await start();
   const [, waiting] = [run(1), run(2)];
   waiting.message.timeLimit = 1_000;
@@ -172,7 +183,8 @@ test("RealmPool fails no run at its limit that waits for room: it has had no tim
 });
 
 test("RealmPool gives back a waiting run that the worker gives up, and starts it no more", async () => {
-  const { clock, realms, start, run } = playPool();
+  await using play = playPool();
+  const { clock, realms, start, run } = play;
   await start();
   const [, waiting] = [run(1), run(2)];
   waiting.message.interrupt(LOST, { grace: 0 });
@@ -183,7 +195,8 @@ test("RealmPool gives back a waiting run that the worker gives up, and starts it
 });
 
 test("RealmPool runs all that waits for room, in order", async () => {
-  const { clock, realms, start, run } = playPool({ concurrency: 2 });
+  await using play = playPool({ concurrency: 2 });
+  const { clock, realms, start, run } = play;
   await start();
   const runs = [1, 2, 3, 4, 5].map(run);
   for (const slots of [[0], [1, 0], [1, 0]]) {
@@ -196,7 +209,8 @@ test("RealmPool runs all that waits for room, in order", async () => {
 
 test("RealmPool lets a later interrupt shorten the grace, and no later one lengthen it", async () => {
   for (const [first, second] of [[10_000, 1_000], [1_000, 10_000]] as const) {
-    const { clock, realms, start, run } = playPool();
+    await using play = playPool();
+    const { clock, realms, start, run } = play;
     await start();
     const one = run(1);
     await clock.settle();
@@ -211,7 +225,8 @@ test("RealmPool lets a later interrupt shorten the grace, and no later one lengt
 });
 
 test("RealmPool forgets an interrupt when its run ends", async () => {
-  const { clock, realms, start, run } = playPool();
+  await using play = playPool();
+  const { clock, realms, start, run } = play;
   await start();
   const one = run(1);
   await clock.settle();
@@ -221,14 +236,16 @@ test("RealmPool forgets an interrupt when its run ends", async () => {
 });
 
 test("RealmPool sends an interrupt behind the run that it is for", async () => {
-  const { realms, start, run } = playPool();
+  await using play = playPool();
+  const { realms, start, run } = play;
   await start();
   run(1).message.interrupt(LATE, { grace: 1_000 });
   assertEquals(realms[0]!.posted.map((message) => Object.keys(message)[0]), ["runs", "interrupt"]);
 });
 
 test("RealmPool hands nothing to a slot whose actor it left to itself, until that ends", async () => {
-  const { clock, realms, start, run } = playPool();
+  await using play = playPool();
+  const { clock, realms, start, run } = play;
   await start();
   const one = run(1);
   await clock.settle();
@@ -244,7 +261,8 @@ test("RealmPool hands nothing to a slot whose actor it left to itself, until tha
 });
 
 test("RealmPool fails what cannot be cloned, and nothing that was sent with it", async () => {
-  const { clock, realms, start, run } = playPool({ concurrency: 3 });
+  await using play = playPool({ concurrency: 3 });
+  const { clock, realms, start, run } = play;
   await start();
   const uncloneable = new DOMException("It could not be cloned", "DataCloneError");
   realms[0]!.onPost = (message) => {

@@ -45,6 +45,8 @@ export type IpcRecord =
 
 /** Maximum of characters of a record; longer ones are invalid. */
 const MAX_RECORD = 2 ** 24;
+/** Maximum of nested levels of a record: the supervisor walks it recursively to write it. */
+const MAX_LEVELS = 16;
 /** Forks in a valid record are fewer than this. */
 const MAX_FORKS = 1_000;
 
@@ -154,7 +156,12 @@ const SHAPES: ReadonlyMap<unknown, Shape> = /* @__PURE__ */ new Map<unknown, Sha
 function isRecord(value: unknown): value is IpcRecord {
   if (!isObject(value)) return false;
   const shape = SHAPES.get((value as { type?: unknown }).type);
-  return shape !== undefined && hasShape(value, shape);
+  return shape !== undefined && hasShape(value, shape) && isShallow(value, MAX_LEVELS);
+}
+
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((one) => isShallow(one, levels - 1));
 }
 
 function hasShape(value: unknown, shape: Shape): boolean {

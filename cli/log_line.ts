@@ -61,15 +61,18 @@ export function formatText(line: LogLine, source: LogSource, color: boolean): st
     paint(COLORS[level], level.toUpperCase().padEnd(7)),
     paint(DIM, `${source.name}[${source.pid}]${logger === "" ? "" : ` ${escapeText(logger)}`}:`),
   ];
-  const missing = ABOUT_A_MESSAGE.filter((name) =>
-    properties[name] !== undefined && !line.text.includes(String(properties[name]))
-  );
+  // Loggers of actors may use these names for values of any type.
+  const missing = ABOUT_A_MESSAGE.filter((name) => {
+    const value = properties[name];
+    return (typeof value === "string" || typeof value === "number") &&
+      !line.text.includes(String(value));
+  });
   const tail = missing.map((name) => paint(DIM, escapeText(`${name}=${properties[name]}`)));
   const text = [...head, escapeText(line.text), ...tail].join(" ") + "\n";
-  const { error } = properties as { error?: { stack?: string } };
+  const stack = (properties["error"] as { stack?: unknown } | null | undefined)?.stack;
   const isOfActor = properties["messageId"] !== undefined || level === "fatal";
-  if (error?.stack === undefined || !isOfActor || !GRAVE.has(level)) return text;
-  const frames = escapeLines(framesOfUser(error.stack)).replace(/^/gm, "    ");
+  if (typeof stack !== "string" || !isOfActor || !GRAVE.has(level)) return text;
+  const frames = escapeLines(framesOfUser(stack)).replace(/^/gm, "    ");
   return text + paint(DIM, frames) + "\n";
 }
 

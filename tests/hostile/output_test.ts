@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { type IpcRecord, RecordReader } from "../../cli/ipc.ts";
+import { formatJson, formatText } from "../../cli/log_line.ts";
 import { LineReader } from "../../cli/output.ts";
 import { Fixture } from "../cli/fixture.ts";
 import { test } from "../support/test.ts";
@@ -139,15 +140,39 @@ test("RecordReader takes well-formed records only, however they are cut", () => 
   }
 });
 
-test("RecordReader keeps no record of any length, and goes on behind it", () => {
+test("A log record with properties of any type is written", () => {
+  const about = `{"toString":1,"valueOf":[]}`;
+  const wire = [
+    `{"messageId":"m","error":{"stack":5}}`,
+    `{"messageId":"m","error":{"stack":{}}}`,
+    `{"messageId":${about},"actor":${about},"queue":${about},"error":null}`,
+    `{"messageId":7,"actor":null,"queue":[[]],"error":"no object"}`,
+    `{"__proto__":{"toString":1},"toJSON":1,"time":{},"level":[]}`,
+  ].map((properties) =>
+    `{"type":"log","time":0,"level":"error","logger":"x","text":"logged","properties":${properties}}\n`
+  );
+  let written = 0;
+  const reader = new RecordReader((record) => {
+    assert(record.type === "log");
+    for (const format of [formatText, formatJson]) {
+      assert(format(record, { name: "worker-1", pid: 1 }, false).includes("logged"));
+      written++;
+    }
+  }, (line) => assert(false, line));
+  reader.push(wire.join(""));
+  assertEquals(written, 2 * wire.length);
+});
+
+test("RecordReader keeps no record of any length or depth, and goes on behind it", () => {
   const records: IpcRecord[] = [];
   let invalid = 0;
   const reader = new RecordReader((one) => records.push(one), () => invalid++);
+  reader.push(`{"type":"fatal","text":"","a":${"[".repeat(50_000)}${"]".repeat(50_000)}}\n`);
   const piece = "x".repeat(2 ** 20);
   for (let i = 0; i < 40; i++) reader.push(piece);
   reader.push(`\n{"type":"fatal","text":"after"}\n`);
   assertEquals(records, [{ type: "fatal", text: "after" }]);
-  assertEquals(invalid, 1);
+  assertEquals(invalid, 2);
 });
 
 test("LineReader passes lines on as they are, and a line without end in pieces", () => {

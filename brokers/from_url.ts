@@ -1,4 +1,5 @@
 import type { Broker, BrokerOptions } from "../core/broker.ts";
+import { assertOptions } from "../core/known_options.ts";
 import { redactUrl } from "../clients/redact.ts";
 import { splitUrls } from "./rabbitmq/address.ts";
 import { RabbitmqBroker } from "./rabbitmq/rabbitmq_broker.ts";
@@ -34,7 +35,7 @@ function redisFromUrl(url: string | URL, options: BrokerOptions): Broker {
  *   `sqlite:///var/lib/tasks.db` for one in a file, without a server, or `stub:` for one in memory.
  * @param options The middleware.
  * @returns The broker; it connects when it is first used.
- * @throws {TypeError} If it is not a URL, or no broker has its scheme.
+ * @throws {TypeError} If it is not a URL, no broker has its scheme, or an option is not known.
  *
  * @example The broker that a deployment names
  * ```ts
@@ -44,6 +45,7 @@ function redisFromUrl(url: string | URL, options: BrokerOptions): Broker {
  * ```
  */
 export function brokerFromUrl(url: string | URL, options: BrokerOptions = {}): Broker {
+  assertOptions("create a broker", options);
   const parsed = URL.parse(splitUrls(url)[0]!);
   const factory = parsed === null ? undefined : FACTORIES.get(parsed.protocol);
   if (parsed === null || factory === undefined) {

@@ -2,6 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import { CLAIM_PREFIX, toClaim } from "../core/claim_entry.ts";
 import { readEntry } from "../core/control_store.ts";
 import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { showValue } from "../platform/show_value.ts";
 
 /** Claim of a unique message, as listed by `Control.claims`. */
 export interface UniqueClaim {
@@ -30,7 +31,10 @@ export async function readClaims(
 ): Promise<UniqueClaim[]> {
   checkKnownOptions("list claims", options, CLAIMS_OPTIONS);
   const { actor } = options;
-  const name = typeof actor === "string" ? actor : actor?.actorName;
+  const name: unknown = typeof actor === "string" ? actor : actor?.actorName;
+  if (actor !== undefined && (typeof name !== "string" || name === "")) {
+    throw new TypeError(`Cannot list claims of actor ${showValue(name)}: it needs a name`);
+  }
   const prefix = name === undefined ? CLAIM_PREFIX : `${CLAIM_PREFIX}${name}/`;
   const { entries } = await controlStore!.read(prefix);
   return entries.flatMap((entry) => {

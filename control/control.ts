@@ -8,6 +8,7 @@ import {
   controlStoreOf,
 } from "../core/cancellation.ts";
 import { CANCEL_PREFIX, type Cancellation, toCancellation } from "../core/stored_cancellation.ts";
+import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { Message } from "../core/message.ts";
 import { assertCanPurge, purgeCancelled } from "./purge.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
@@ -42,6 +43,14 @@ export interface CancelAllOptions extends CancelOptions {
    */
   purge?: boolean;
 }
+
+const CANCEL_ALL_OPTIONS: KnownOptions<CancelAllOptions> = {
+  reason: true,
+  grace: true,
+  ttl: true,
+  keep: "boolean",
+  purge: "boolean",
+};
 
 /**
  * Controls all workers of a broker, from any process.
@@ -107,6 +116,7 @@ export class Control {
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
   async cancelAll(predicate: CancelPredicate, options: CancelAllOptions = {}): Promise<number> {
+    checkKnownOptions("cancel messages", options, CANCEL_ALL_OPTIONS);
     const { purge = false, ...others } = options;
     if (purge) {
       if (others.keep) throw new TypeError("Cannot purge messages that are to be kept");

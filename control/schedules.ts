@@ -74,7 +74,7 @@ const SCHEDULE_OPTIONS: KnownOptions<ScheduleOptions> = {
   actorName: true,
   queueName: true,
   kwargs: true,
-  broker: true,
+  broker: "Broker",
   cron: true,
   every: true,
 };

@@ -2,7 +2,12 @@ import type { Actor } from "./actor.ts";
 import type { Broker } from "./broker.ts";
 import type { DebounceOptions } from "./debounce.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
-import { assertSignal, checkKnownOptions, type KnownOptions } from "./known_options.ts";
+import {
+  assertOptions,
+  assertSignal,
+  checkKnownOptions,
+  type KnownOptions,
+} from "./known_options.ts";
 import type { Message } from "./message.ts";
 import type { Kwargs } from "./message_dict.ts";
 import type { PeriodicTimes } from "./schedules.ts";
@@ -182,7 +187,7 @@ export interface EnqueueOptions {
 const ENQUEUE_OPTIONS: KnownOptions<Omit<EnqueueOptions, "isPart">> = {
   cause: true,
   delay: true,
-  signal: true,
+  signal: "AbortSignal",
 };
 
 /**
@@ -193,6 +198,7 @@ const ENQUEUE_OPTIONS: KnownOptions<Omit<EnqueueOptions, "isPart">> = {
  *   misspelled delay would send the message at once.
  */
 export function delayOf(options: EnqueueOptions): number | undefined {
+  assertOptions("enqueue", options);
   const { delay, signal } = options;
   if (signal !== undefined) assertSignal("enqueue", signal);
   for (const name in options) {

@@ -22,13 +22,20 @@ import type { Message } from "./message.ts";
 import { type StoredEntry, toInspected } from "./stored_entry.ts";
 import { decodeFromQueue } from "./undecodable_message.ts";
 import { toCanonicalQueueName } from "./queue_names.ts";
-import { assertSignal } from "./known_options.ts";
+import { checkKnownOptions, type KnownOptions } from "./known_options.ts";
 
 /** Number of messages of one call of `change`. */
 const MOST_CHANGES = 500;
 /** Number of changes that are under way at once. */
 const CHANGES_AT_ONCE = 20;
 const LONGEST_HISTORY = 60;
+
+const INSPECT_OPTIONS: KnownOptions<InspectOptions> = { signal: "AbortSignal" };
+const OVERVIEW_OPTIONS: KnownOptions<OverviewOptions> = {
+  discover: "boolean",
+  queueNames: "list",
+  signal: "AbortSignal",
+};
 
 /** State that each change is for. */
 const STATES: Readonly<Record<MessageChange, readonly MessageState[]>> = {
@@ -69,7 +76,7 @@ export abstract class BaseInspector implements Inspector {
   }
 
   /** Counts the messages of all queues. */
-  abstract overview(options?: OverviewOptions): Promise<Overview>;
+  protected abstract readOverview(options: OverviewOptions): Promise<Overview>;
 
   /** Reads a page of a state that it can browse. */
   protected abstract read(
@@ -116,24 +123,34 @@ export abstract class BaseInspector implements Inspector {
     await this.close();
   }
 
+  /** Counts the messages of all queues. */
+  async overview(options: OverviewOptions = {}): Promise<Overview> {
+    checkKnownOptions("count messages", options, OVERVIEW_OPTIONS);
+    return await this.readOverview(options);
+  }
+
   /** Lists messages. */
-  async list(query: MessageQuery, { signal }: InspectOptions = {}): Promise<MessagePage> {
-    assertSignal("list messages", signal);
+  async list(query: MessageQuery, options: InspectOptions = {}): Promise<MessagePage> {
+    checkKnownOptions("list messages", options, INSPECT_OPTIONS);
     const checked = {
       ...checkQuery(query),
       queueName: toCanonicalQueueName(query.queueName, "list the messages of queue"),
     };
     this.assertAble(`browse:${checked.state}`);
-    return await listMessages(checked, (after, count) => this.read(checked, after, count), signal);
+    return await listMessages(
+      checked,
+      (after, count) => this.read(checked, after, count),
+      options.signal,
+    );
   }
 
   /** Reads one message whole. */
   async get(
     ref: MessageRef,
-    { signal }: InspectOptions = {},
+    options: InspectOptions = {},
   ): Promise<InspectedMessage | undefined> {
-    assertSignal("get a message", signal);
-    signal?.throwIfAborted();
+    checkKnownOptions("get a message", options, INSPECT_OPTIONS);
+    options.signal?.throwIfAborted();
     const checked = checkRef(ref);
     const entry = await this.readOne(checked);
     return entry && toInspected(entry);
@@ -141,7 +158,7 @@ export abstract class BaseInspector implements Inspector {
 
   /** Looks for a message by its id. */
   async find(messageId: string, options: InspectOptions = {}): Promise<FoundMessages> {
-    assertSignal("find a message", options.signal);
+    checkKnownOptions("find a message", options, INSPECT_OPTIONS);
     this.assertAble("find");
     return await findMessages(this, messageId, options);
   }
@@ -150,47 +167,48 @@ export abstract class BaseInspector implements Inspector {
   async change(
     refs: readonly MessageRef[],
     change: MessageChange,
-    { signal }: InspectOptions = {},
+    options: InspectOptions = {},
   ): Promise<ChangeOutcome[]> {
-    assertSignal("change messages", signal);
+    checkKnownOptions("change messages", options, INSPECT_OPTIONS);
     checkChanges(refs, change);
     const checked = refs.map(checkRef);
     this.assertAble("remove");
-    return change === "drop" ? await this.#drop(checked) : await this.moveMany(checked, signal);
+    if (change === "drop") return await this.#drop(checked);
+    return await this.moveMany(checked, options.signal);
   }
 
   /** Drops all messages of a queue that are in one state. */
   async purge(
     queueName: string,
     state: Exclude<MessageState, "unacknowledged">,
-    { signal }: InspectOptions = {},
+    options: InspectOptions = {},
   ): Promise<number> {
-    assertSignal("purge a queue", signal);
+    checkKnownOptions("purge a queue", options, INSPECT_OPTIONS);
     const canonical = toCanonicalQueueName(queueName, "purge queue");
     if (!STATES.drop.includes(state)) {
       throw new RangeError(`Cannot purge the ${state} messages of "${canonical}"`);
     }
-    return await this.removeAll(canonical, state, signal);
+    return await this.removeAll(canonical, state, options.signal);
   }
 
   /** Lists the workers that are alive. */
-  async workers({ signal }: InspectOptions = {}): Promise<WorkerReport[]> {
-    assertSignal("list workers", signal);
+  async workers(options: InspectOptions = {}): Promise<WorkerReport[]> {
+    checkKnownOptions("list workers", options, INSPECT_OPTIONS);
     this.assertAble("workers");
-    const workers = await this.readWorkers(signal);
+    const workers = await this.readWorkers(options.signal);
     return workers.toSorted((a, b) => a.bootedAt - b.bootedAt || (a.id < b.id ? -1 : 1));
   }
 
   /** Reads what workers did in the last minutes. */
-  async history(minutes: number, { signal }: InspectOptions = {}): Promise<HistoryMinute[]> {
-    assertSignal("read the history", signal);
+  async history(minutes: number, options: InspectOptions = {}): Promise<HistoryMinute[]> {
+    checkKnownOptions("read the history", options, INSPECT_OPTIONS);
     if (!Number.isSafeInteger(minutes) || minutes < 1 || minutes > LONGEST_HISTORY) {
       throw new RangeError(
         `Cannot read ${minutes} minutes: it must be a whole number from 1 to ${LONGEST_HISTORY}`,
       );
     }
     this.assertAble("history");
-    return await this.readHistory(minutes, signal);
+    return await this.readHistory(minutes, options.signal);
   }
 
   /**

@@ -98,7 +98,7 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
    * @param queueName The queue, as declared, or its delay queue.
    * @param options The prefetch.
    * @returns The consumer.
-   * @throws {TypeError} If the name is not valid.
+   * @throws {TypeError} If the name is not valid, or an option is not known.
    */
   abstract consume(queueName: string, options?: ConsumeOptions): Consumer;
 
@@ -254,7 +254,8 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
    * @returns The dead letters. They stay unless they are requeued or dropped.
    * @throws {QueueNotFound} If the broker requires queues to be declared, and this one is not.
    * @throws {BrokerConnectionError} If the server cannot be reached.
-   * @throws {TypeError} If this broker cannot read them, or the queue name is not valid.
+   * @throws {TypeError} If this broker cannot read them, the queue name is not valid, or an option is not
+   *   known.
    */
   deadLetters(
     queueName: string,

@@ -51,7 +51,7 @@ const CANCEL_OPTIONS: KnownOptions<CancelOptions> = {
   reason: true,
   grace: true,
   ttl: true,
-  keep: true,
+  keep: "boolean",
 };
 const PREDICATE_OPTIONS: KnownOptions<CancelPredicate> = { actor: true, queue: true, before: true };
 
@@ -158,9 +158,8 @@ export async function cancelMatching(
   if (actor === undefined && queue === undefined) {
     throw new TypeError("Cannot cancel all messages: name an actor or a queue");
   }
-  if (
-    actor === null || (actor !== undefined && typeof actor !== "string" && !("actorName" in actor))
-  ) {
+  const isActor = typeof actor === "string" || (Object(actor) === actor && "actorName" in actor!);
+  if (actor !== undefined && !isActor) {
     throw new TypeError(
       `Cannot cancel messages of ${String(actor)}: it must be an actor or a name`,
     );

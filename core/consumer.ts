@@ -1,3 +1,4 @@
+import { assertSignal, checkKnownOptions, checkNames, type KnownOptions } from "./known_options.ts";
 import { MessageProxy } from "./message_proxy.ts";
 import { shorten } from "../platform/thrown.ts";
 
@@ -38,20 +39,25 @@ export interface ConsumeOptions {
   prefetch?: number;
 }
 
+const CONSUME_OPTIONS: KnownOptions<ConsumeOptions> = { prefetch: true };
+
 /**
- * Checks the prefetch of a consumer.
+ * Checks the options of a consumer.
  *
  * @param queueName Its queue or delay queue.
  * @param options Its options.
  * @param maximum The largest prefetch that the server takes.
  * @returns The prefetch.
+ * @throws {TypeError} If an option is not known.
  * @throws {RangeError} If it is not a whole number above 0, or too large.
  */
 export function checkPrefetch(
   queueName: string,
-  { prefetch = 1 }: ConsumeOptions,
+  options: ConsumeOptions,
   maximum: number = Infinity,
 ): number {
+  checkKnownOptions("consume", options, CONSUME_OPTIONS);
+  const { prefetch = 1 } = options;
   if (Number.isSafeInteger(prefetch) && prefetch >= 1 && prefetch <= maximum) return prefetch;
   const range = maximum === Infinity ? "above 0" : `from 1 to ${maximum}`;
   throw new RangeError(
@@ -63,6 +69,22 @@ export function checkPrefetch(
 export interface ReceiveOptions {
   /** Ends the wait when it aborts; the call then resolves to the messages it has, or none. */
   signal?: AbortSignal;
+}
+
+const RECEIVE_OPTIONS: KnownOptions<ReceiveOptions> = { signal: "AbortSignal" };
+
+/**
+ * Checks the options of a `receive`, which workers call for each batch.
+ *
+ * @param options The options.
+ * @returns The signal, if there is one.
+ * @throws {TypeError} If an option is not known, or the signal is no AbortSignal.
+ */
+export function checkReceive(options: ReceiveOptions): AbortSignal | undefined {
+  checkNames("receive messages", options, RECEIVE_OPTIONS);
+  const { signal } = options;
+  if (signal !== undefined) assertSignal("receive messages", signal);
+  return signal;
 }
 
 /**
@@ -117,6 +139,7 @@ export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisp
    * @param options A signal to end the wait.
    * @returns One message or more, oldest first; none once aborted or closed.
    *   Data that cannot be decoded is delivered as an `UndecodableMessage`.
+   * @throws {TypeError} If an option is not known, or the signal is no AbortSignal.
    */
   abstract receive(limit: number, options?: ReceiveOptions): Promise<MessageProxy[]>;
 

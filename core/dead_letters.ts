@@ -1,5 +1,6 @@
 import type { Encoded } from "../encoders/encoder.ts";
 import type { DecodeError } from "./errors.ts";
+import { checkKnownOptions, type KnownOptions } from "./known_options.ts";
 import type { Message } from "./message.ts";
 import type { ReportSource } from "./report_source.ts";
 import { decodeFromQueue, UndecodableMessage } from "./undecodable_message.ts";
@@ -13,6 +14,8 @@ export interface DeadLetterOptions {
    */
   pageSize?: number;
 }
+
+const KNOWN_OPTIONS: KnownOptions<DeadLetterOptions> = { pageSize: true };
 
 /** A dead letter as a broker stores it, for {@linkcode DeadLetter}. */
 export interface StoredDeadLetter {
@@ -174,6 +177,7 @@ export interface DeadLetterSource {
  * @param options The size of a page.
  * @param source The broker.
  * @returns The dead letters.
+ * @throws {TypeError} If an option is not known.
  * @throws {RangeError} If `pageSize` is not a whole number above 0.
  */
 export async function* showDeadLetters(
@@ -219,7 +223,9 @@ export function revived(queueName: string, message: Message, now: number): Messa
   return message.copy({ queueName, messageTimestamp: now, options: WITHOUT_HISTORY });
 }
 
-function pageSizeOf({ pageSize = 100 }: DeadLetterOptions): number {
+function pageSizeOf(options: DeadLetterOptions): number {
+  checkKnownOptions("read dead letters", options, KNOWN_OPTIONS);
+  const { pageSize = 100 } = options;
   if (Number.isSafeInteger(pageSize) && pageSize > 0) return pageSize;
   throw new RangeError(
     `Cannot read ${pageSize} dead letters at once: it must be a whole number above 0`,

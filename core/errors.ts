@@ -171,7 +171,7 @@ export interface RetryOptions extends ErrorOptions {
   delay?: number;
 }
 
-const RETRY_OPTIONS: KnownOptions<RetryOptions> = { cause: true, delay: true };
+const RETRY_OPTIONS: KnownOptions<RetryOptions> = { cause: true, delay: "number" };
 
 /**
  * Thrown by an actor that wants a retry which is not a defect: the worker logs it at level info. It counts

@@ -15,7 +15,7 @@ import {
   type PipelineOptions,
   timeLeft,
 } from "./pipeline.ts";
-import type { GetResultOptions } from "./result_source.ts";
+import { checkResultOptions, type GetResultOptions } from "./result_source.ts";
 
 /** Options of {@linkcode group}. */
 export type GroupOptions = PipelineOptions;
@@ -44,8 +44,13 @@ export interface CompletionCallbackOptions {
   when?: "succeeded" | "settled";
 }
 
-const RUN_OPTIONS: KnownOptions<RunGroupOptions> = { delay: true, signal: true };
+const RUN_OPTIONS: KnownOptions<RunGroupOptions> = { delay: true, signal: "AbortSignal" };
 const CALLBACK_OPTIONS: KnownOptions<CompletionCallbackOptions> = { when: true };
+const WAIT_OPTIONS: KnownOptions<Omit<GetResultOptions, "block">> = {
+  backend: true,
+  signal: "AbortSignal",
+  timeout: true,
+};
 
 /** Result of a member; an array for a nested group. */
 export type MemberResult<S> = S extends Message<infer R, infer _> ? R
@@ -193,6 +198,7 @@ export class Group<R = unknown> {
    * @throws The same as `message.getResult`.
    */
   async *getResults(options: GetResultOptions = {}): AsyncGenerator<R, void, undefined> {
+    checkResultOptions(options);
     const { broker } = this;
     const backend = options.backend ?? broker.getResultBackend();
     const remaining = timeLeft(broker, options);
@@ -212,6 +218,7 @@ export class Group<R = unknown> {
    * @throws {ResultFailure} If a member failed for good.
    */
   async wait(options: Omit<GetResultOptions, "block"> = {}): Promise<void> {
+    checkKnownOptions("wait for a group", options, WAIT_OPTIONS);
     for await (const _result of this.getResults({ ...options, block: true }));
   }
 

@@ -1,3 +1,5 @@
+import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
+
 /**
  * Base class of the reasons with which `currentSignal()` aborts. A message whose actor does not catch
  * it fails with it, and is retried by the usual rules.
@@ -24,6 +26,8 @@ export interface CancelledOptions extends ErrorOptions {
   keep?: boolean;
 }
 
+const CANCELLED_OPTIONS: KnownOptions<CancelledOptions> = { cause: true, keep: "boolean" };
+
 /**
  * The message was cancelled, see `Control.cancel`, or by its actor, which throws this. It is not
  * retried, and dead-lettered only with `keep`.
@@ -41,8 +45,10 @@ export class Cancelled extends Interrupt {
    *
    * @param message The reason.
    * @param options The cause, and whether to dead-letter the message.
+   * @throws {TypeError} If an option is not known, or of the wrong type.
    */
   constructor(message = "", options: CancelledOptions = {}) {
+    assertKnownOptions("Cancelled", options, CANCELLED_OPTIONS);
     super(message, options);
     this.keep = options.keep ?? false;
   }

@@ -12,8 +12,8 @@ export interface JoinOptions {
 
 /** `failFast` is one of `StubBroker.join`: code that runs on several brokers may pass it to all. */
 const JOIN_OPTIONS: KnownOptions<JoinOptions & { failFast?: boolean }> = {
-  failFast: true,
-  signal: true,
+  failFast: "boolean",
+  signal: "AbortSignal",
   timeout: true,
 };
 

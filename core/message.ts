@@ -5,7 +5,12 @@ import { getBroker } from "./global_broker.ts";
 import { type Encoded, getEncoder } from "../encoders/encoder.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { type Kwargs, type MessageDict, toMessageDict } from "./message_dict.ts";
-import { mergeOptions, type MessageChanges, type MessageFields } from "./message_fields.ts";
+import {
+  checkChanges,
+  mergeOptions,
+  type MessageChanges,
+  type MessageFields,
+} from "./message_fields.ts";
 import {
   fromWireOptions,
   hasNone,
@@ -17,7 +22,7 @@ import {
   type WireOptions,
 } from "./message_options.ts";
 import { type Pipeline, pipeline } from "./pipeline.ts";
-import type { GetResultOptions } from "./result_source.ts";
+import { checkResultOptions, type GetResultOptions } from "./result_source.ts";
 import { randomUuid } from "../platform/runtime.ts";
 import { showCall } from "./show_call.ts";
 
@@ -203,8 +208,10 @@ export class Message<R = unknown, I = unknown> {
    *
    * @param changes The fields to change.
    * @returns The copy, with the same id unless `changes` has another one.
+   * @throws {TypeError} If a message has no such field.
    */
   copy(changes: MessageChanges = {}): Message<R, I> {
+    checkChanges(changes);
     const original = this.#asReceived();
     const copy = new Message<R, I>({
       queueName: changes.queueName ?? this.queueName,
@@ -260,9 +267,10 @@ export class Message<R = unknown, I = unknown> {
    * @throws {ResultMissing} If there is no result (yet) and `block` is not set.
    * @throws {ResultTimeout} If there is no result after the timeout.
    * @throws {ResultFailure} If the actor failed for good.
-   * @throws {TypeError} If the broker has no result backend.
+   * @throws {TypeError} If the broker has no result backend, or an option is not known.
    */
   async getResult(options: GetResultOptions = {}): Promise<R> {
+    checkResultOptions(options);
     const backend = options.backend ?? (Message.brokerOf(this) ?? getBroker()).getResultBackend();
     return await backend.getResult(this, options) as R;
   }

@@ -1,3 +1,4 @@
+import { checkNames, type KnownOptions } from "./known_options.ts";
 import type { Kwargs } from "./message_dict.ts";
 import {
   type MessageOptions,
@@ -29,6 +30,26 @@ export interface MessageFields {
 export interface MessageChanges extends Partial<Omit<MessageFields, "options">> {
   /** Options to set, or, where `undefined`, to take out. */
   options?: { [Name in keyof MessageOptions]?: MessageOptions[Name] | undefined };
+}
+
+const FIELDS: KnownOptions<MessageFields> = {
+  queueName: true,
+  actorName: true,
+  args: true,
+  kwargs: true,
+  options: true,
+  messageId: true,
+  messageTimestamp: true,
+};
+
+/**
+ * Checks the changes of a copy.
+ *
+ * @param changes The changes.
+ * @throws {TypeError} If a message has no such field.
+ */
+export function checkChanges(changes: MessageChanges): void {
+  checkNames<MessageChanges>("copy a message", changes, FIELDS);
 }
 
 /**

@@ -1,4 +1,7 @@
 import type { InspectedMessage, MessagePage, MessageQuery } from "./inspection.ts";
+import { checkKnownOptions, type KnownOptions } from "./known_options.ts";
+import { showValue } from "../platform/show_value.ts";
+import { shorten } from "../platform/thrown.ts";
 import { type StoredEntry, toInspected } from "./stored_entry.ts";
 
 /** Number of messages that a filter reads at once. */
@@ -10,6 +13,20 @@ const MAX_MS = 300;
 /** Number of messages on a page. */
 const PAGE = 50;
 const LONGEST_PAGE = 200;
+
+const KNOWN_OPTIONS: KnownOptions<MessageQuery> = {
+  queueName: true,
+  state: true,
+  actorName: "string",
+  messageId: "string",
+  error: "string",
+  since: "number",
+  before: "number",
+  order: "string",
+  after: "string",
+  limit: true,
+  scan: true,
+};
 
 /** A query that is checked and complete. */
 export interface CheckedQuery extends MessageQuery {
@@ -35,13 +52,26 @@ export interface StoredPage {
 /**
  * Checks a query.
  *
- * @throws {RangeError} If a number is out of range.
+ * @throws {TypeError} If a field is unknown, or of the wrong type: without its filter, a query is for all
+ *   messages.
+ * @throws {RangeError} If a number is out of range, or there is no such state or order.
  */
 export function checkQuery(query: MessageQuery): CheckedQuery {
-  const { limit = PAGE, scan = MAX_SCAN, state } = query;
+  checkKnownOptions("list messages", query, KNOWN_OPTIONS);
+  const { limit = PAGE, scan = MAX_SCAN, state, order } = query;
+  assertOneOf("state", state, ["ready", "delayed", "unacknowledged", "dead"]);
+  if (order !== undefined) assertOneOf("order", order, ["oldest", "newest"]);
   assertCount("list", limit, LONGEST_PAGE);
   assertCount("scan", scan, MAX_SCAN);
-  return { ...query, limit, scan, order: query.order ?? (state === "dead" ? "newest" : "oldest") };
+  return { ...query, limit, scan, order: order ?? (state === "dead" ? "newest" : "oldest") };
+}
+
+function assertOneOf(name: string, value: unknown, values: readonly string[]): void {
+  if (values.includes(value as string)) return;
+  const given = shorten(showValue(value), 100);
+  throw new RangeError(
+    `Cannot list messages: ${name} must be one of ${values.join(", ")}, not ${given}`,
+  );
 }
 
 function assertCount(verb: string, count: number, max: number): void {

@@ -1,6 +1,7 @@
 import { formatTraceback } from "../platform/thrown.ts";
 import type { Actor } from "./actor.ts";
 import type { Interrupt } from "./interrupt.ts";
+import { checkKnownOptions, type KnownOptions } from "./known_options.ts";
 import type { Message } from "./message.ts";
 import type { Kwargs } from "./message_dict.ts";
 import type { MessageOptions } from "./message_options.ts";
@@ -16,6 +17,8 @@ export interface InterruptOptions {
    */
   grace?: number;
 }
+
+const INTERRUPT_OPTIONS: KnownOptions<InterruptOptions> = { grace: "number" };
 
 /** Listener to the interrupts of a message. An object, since a closure per message is slower. */
 export interface InterruptListener {
@@ -233,6 +236,7 @@ export class MessageProxy {
    * @param options The grace period.
    */
   interrupt(reason: Interrupt, options: InterruptOptions = {}): void {
+    checkKnownOptions("interrupt a message", options, INTERRUPT_OPTIONS);
     if (this.#interrupt === undefined) {
       this.#interrupt = reason;
       this.#controller?.abort(reason);

@@ -1,7 +1,7 @@
 import type { Middleware } from "./middleware.ts";
 import type { Actor } from "./actor.ts";
 import { type Emitter, HOOKS } from "./emitter.ts";
-import { advice } from "./known_options.ts";
+import { advice, checkKnownOptions, type KnownOptions } from "./known_options.ts";
 import { getLogger } from "../platform/logging.ts";
 import type { ResultSource } from "./result_source.ts";
 
@@ -16,6 +16,8 @@ export interface MiddlewarePosition {
   /** After the one of this class. */
   after?: MiddlewareClass;
 }
+
+const POSITION: KnownOptions<MiddlewarePosition> = { before: true, after: true };
 
 /** The class of a middleware. */
 // deno-lint-ignore no-explicit-any -- whatever its constructor takes
@@ -106,7 +108,9 @@ export class MiddlewareList {
     for (const middleware of this.#all) middleware.checkActorOptions?.(actor);
   }
 
-  #indexAt({ before, after }: MiddlewarePosition): number {
+  #indexAt(position: MiddlewarePosition): number {
+    checkKnownOptions("add middleware", position, POSITION);
+    const { before, after } = position;
     if (before !== undefined && after !== undefined) {
       throw new TypeError("Cannot add middleware both before and after another one: name one");
     }

@@ -6,7 +6,7 @@ import { getBroker } from "./global_broker.ts";
 import { assertKnownOptions, checkKnownOptions, type KnownOptions } from "./known_options.ts";
 import { showOther } from "./other_copy.ts";
 import { Message } from "./message.ts";
-import type { GetResultOptions } from "./result_source.ts";
+import { checkResultOptions, type GetResultOptions } from "./result_source.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { assertQueueOrDelayQueueName } from "./queue_names.ts";
 
@@ -22,7 +22,7 @@ export interface PipelineOptions {
 }
 
 /** The options of pipelines and groups. */
-export const PIPELINE_OPTIONS: KnownOptions<PipelineOptions> = { broker: true };
+export const PIPELINE_OPTIONS: KnownOptions<PipelineOptions> = { broker: "Broker" };
 
 /** Options of {@linkcode Pipeline.run}. */
 export interface RunOptions {
@@ -32,7 +32,7 @@ export interface RunOptions {
   signal?: AbortSignal | undefined;
 }
 
-const RUN_OPTIONS: KnownOptions<RunOptions> = { delay: true, signal: true };
+const RUN_OPTIONS: KnownOptions<RunOptions> = { delay: true, signal: "AbortSignal" };
 
 /** A message or pipeline, as a part of a pipeline. */
 // deno-lint-ignore no-explicit-any -- what a step takes is checked by PipelineChain
@@ -168,6 +168,7 @@ export class Pipeline<R = unknown, I = unknown> {
    * @throws The same as `message.getResult`.
    */
   async getResult(options: GetResultOptions = {}): Promise<R> {
+    checkResultOptions(options);
     const backend = options.backend ?? this.broker.getResultBackend();
     return await this.messages.at(-1)!.getResult({ ...options, backend }) as R;
   }
@@ -292,6 +293,7 @@ async function* resultsOf(
   broker: Broker,
   options: GetResultOptions,
 ): AsyncGenerator<unknown, void, undefined> {
+  checkResultOptions(options);
   const backend = options.backend ?? broker.getResultBackend();
   const remaining = timeLeft(broker, options);
   for (const message of messages) {

@@ -1,3 +1,5 @@
+import { checkKnownOptions, type KnownOptions } from "./known_options.ts";
+
 /** The parts of a message that its result is found by. */
 export interface ResultOwner {
   /** The queue that it was sent to, or its delay or dead letter queue. */
@@ -30,4 +32,24 @@ export interface GetResultOptions {
   timeout?: number;
   /** Ends the wait when it aborts. */
   signal?: AbortSignal;
+}
+
+const KNOWN_OPTIONS: KnownOptions<GetResultOptions> = {
+  backend: true,
+  block: "boolean",
+  signal: "AbortSignal",
+  timeout: true,
+};
+
+/**
+ * Checks the options of a call that gets results.
+ *
+ * @param options The options.
+ * @throws {TypeError} If one is not known, or of the wrong type.
+ */
+export function checkResultOptions(options: GetResultOptions): void {
+  checkKnownOptions("get a result", options, KNOWN_OPTIONS);
+  const { backend } = options;
+  if (backend === undefined || typeof backend?.getResult === "function") return;
+  throw new TypeError("Cannot get a result: its backend must be a result backend");
 }

@@ -126,8 +126,8 @@ export class Sender {
     messages: readonly M[],
     options: EnqueueOptions,
   ): Promise<M[]> {
-    const { signal, cause } = options;
     const delay = delayOf(options);
+    const { signal, cause } = options;
     signal?.throwIfAborted();
     const { claims } = this.#broker;
     const delayOfOne = claims === undefined

@@ -14,7 +14,7 @@ export interface SnoozeOptions extends ErrorOptions {
   reason?: string;
 }
 
-const SNOOZE_OPTIONS: KnownOptions<SnoozeOptions> = { cause: true, max: true, reason: true };
+const SNOOZE_OPTIONS: KnownOptions<SnoozeOptions> = { cause: true, max: true, reason: "string" };
 
 /**
  * Thrown by an actor that cannot do its work yet: the message runs again later, and has not failed. The

@@ -97,10 +97,10 @@ const KNOWN_OPTIONS: KnownOptions<DashboardOptions> = {
   access: true,
   basePath: true,
   origin: true,
-  readOnly: true,
-  redact: true,
-  traceUrl: true,
-  onAction: true,
+  readOnly: "boolean",
+  redact: "function",
+  traceUrl: "function",
+  onAction: "function",
   bulkLimit: true,
 };
 

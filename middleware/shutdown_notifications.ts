@@ -19,7 +19,7 @@ export interface ShutdownNotificationsOptions {
 }
 
 const KNOWN_OPTIONS: KnownOptions<ShutdownNotificationsOptions> = {
-  notifyShutdown: true,
+  notifyShutdown: "boolean",
 };
 
 /**

@@ -28,7 +28,11 @@ export interface BarrierWaitOptions {
 const KNOWN_OPTIONS: KnownOptions<BarrierOptions> = {
   ttl: true,
 };
-const WAIT_OPTIONS: KnownOptions<BarrierWaitOptions> = { block: true, timeout: true, signal: true };
+const WAIT_OPTIONS: KnownOptions<BarrierWaitOptions> = {
+  block: "boolean",
+  timeout: true,
+  signal: "AbortSignal",
+};
 
 /**
  * Synchronisation point of a number of parties on any machines: all continue when the last one has

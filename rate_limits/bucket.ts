@@ -19,7 +19,7 @@ export interface BucketRateLimiterOptions {
 const KNOWN_OPTIONS: KnownOptions<BucketRateLimiterOptions> = {
   limit: true,
   bucket: true,
-  clock: true,
+  clock: "Clock",
 };
 
 /**

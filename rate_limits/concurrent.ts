@@ -43,7 +43,7 @@ const KNOWN_OPTIONS: KnownOptions<ConcurrentRateLimiterOptions> = {
   limit: true,
   leases: true,
   ttl: true,
-  clock: true,
+  clock: "Clock",
 };
 
 /**

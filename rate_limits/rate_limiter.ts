@@ -14,7 +14,7 @@ export interface AcquireOptions {
   raiseOnFailure?: boolean;
 }
 
-const ACQUIRE_OPTIONS: KnownOptions<AcquireOptions> = { raiseOnFailure: true };
+const ACQUIRE_OPTIONS: KnownOptions<AcquireOptions> = { raiseOnFailure: "boolean" };
 
 /** Base class of limits on how often, or how many times at once, something is done. */
 export abstract class RateLimiter {

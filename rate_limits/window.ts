@@ -40,7 +40,7 @@ const KNOWN_OPTIONS: KnownOptions<WindowRateLimiterOptions> = {
   limit: true,
   window: true,
   sliding: true,
-  clock: true,
+  clock: "Clock",
 };
 
 /**

@@ -3,12 +3,12 @@ import { type Encoded, type Encoder, getEncoder } from "../encoders/encoder.ts";
 import { BrokerConnectionError, ConnectionClosed } from "../core/errors.ts";
 import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { ResultMissing, ResultTimeout } from "../core/result_errors.ts";
-import type { GetResultOptions, ResultSource } from "../core/result_source.ts";
+import { checkResultOptions, type GetResultOptions } from "../core/result_source.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
 import { BatchedReads, type Stored } from "./batched_reads.ts";
 import { resultKey } from "./result_key.ts";
-import type { ResultOwner } from "../core/result_source.ts";
+import type { ResultOwner, ResultSource } from "../core/result_source.ts";
 import {
   assertUnmarked,
   type FailureOptions,
@@ -38,12 +38,7 @@ export interface ResultBackendOptions {
   clock?: Clock;
 }
 
-const GET_OPTIONS: KnownOptions<GetResultOptions> = {
-  backend: true,
-  block: true,
-  signal: true,
-  timeout: true,
-};
+const FAILURE_OPTIONS: KnownOptions<FailureOptions> = { ttl: true, withTraceback: "boolean" };
 
 /** Default timeout of `getResult` in milliseconds, as in Python. */
 const DEFAULT_TIMEOUT = 10_000;
@@ -173,7 +168,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
    * @throws The reason of the signal, if it aborts before.
    */
   async getResult(message: ResultOwner, options: GetResultOptions = {}): Promise<unknown> {
-    checkKnownOptions("get a result", options, GET_OPTIONS);
+    checkResultOptions(options);
     const { block = false, timeout = DEFAULT_TIMEOUT, signal } = options;
     if (typeof timeout !== "number" || Number.isNaN(timeout)) {
       throw new TypeError(`Cannot wait for ${timeout}: timeout must be a number of milliseconds`);
@@ -220,13 +215,16 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
    * @param message The message.
    * @param exception The error of its actor, of which class name and message are stored.
    * @param options The time to live, and whether to store the stack.
+   * @throws {TypeError} If an option is not known, or of the wrong type.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async storeException(
     message: ResultOwner,
     exception: unknown,
-    { ttl, withTraceback = false }: FailureOptions,
+    options: FailureOptions,
   ): Promise<void> {
+    checkKnownOptions("store a failure", options, FAILURE_OPTIONS);
+    const { ttl, withTraceback = false } = options;
     try {
       await this.#store(message, toStoredFailure(exception, { withTraceback }), ttl);
     } catch (error) {

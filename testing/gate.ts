@@ -1,4 +1,10 @@
-import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../core/consumer.ts";
+import {
+  checkReceive,
+  Consumer,
+  type OneOrMany,
+  type ReceiveOptions,
+  toList,
+} from "../core/consumer.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { delayQueueName } from "../core/queue_names.ts";
@@ -169,7 +175,7 @@ class GatedConsumer extends Consumer {
 
   async receive(limit: number, options: ReceiveOptions = {}): Promise<MessageProxy[]> {
     const { gate, isDue } = this.#options;
-    this.#abort.follow(options.signal);
+    this.#abort.follow(checkReceive(options));
     this.#isWaiting = true;
     while (!this.#isClosed && !this.isLost && options.signal?.aborted !== true) {
       const room = Math.min(limit, gate.roomFor(this));

@@ -1,3 +1,4 @@
+import { joinTimeout } from "../core/join.ts";
 import { StubBroker, type StubJoinOptions } from "../brokers/stub/stub_broker.ts";
 import type { Actor } from "../core/actor.ts";
 import type { AnyActor } from "../core/actor_options.ts";
@@ -271,6 +272,7 @@ export class TestBroker extends StubBroker {
 
   /** Runs all messages like {@linkcode TestBroker.drain}, because no worker runs between calls. */
   override async join(queueName: string, options: StubJoinOptions = {}): Promise<void> {
+    joinTimeout(queueName, options); // refuses options before actors run
     await this.drain({ raise: options.failFast ?? true });
     await super.join(queueName, options);
   }

@@ -48,7 +48,7 @@ const KNOWN_OPTIONS: KnownOptions<WorkerOptions> = {
   timeout: true,
   executor: true,
   modules: true,
-  brokerExport: true,
+  brokerExport: "string",
   report: true,
 };
 /** Names of options in other libraries, and their counterparts here. */

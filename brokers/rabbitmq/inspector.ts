@@ -26,7 +26,6 @@ import type { StoredEntry } from "../../core/stored_entry.ts";
 import type { ControlStore } from "../../core/control_store.ts";
 import { readEntries } from "../../control/workers.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { assertSignal } from "../../core/known_options.ts";
 import { askForReports } from "./reports.ts";
 import type { Channel } from "./client.ts";
 import type { RabbitmqConnection } from "./connection.ts";
@@ -91,10 +90,9 @@ export class RabbitmqInspector extends BaseInspector {
   }
 
   /** Counts the messages of the queues: of the declared ones alone without the HTTP API. */
-  override async overview(
-    { signal, queueNames = [] }: OverviewOptions = {},
+  protected override async readOverview(
+    { signal, queueNames = [] }: OverviewOptions,
   ): Promise<Overview> {
-    assertSignal("count messages", signal);
     const named = queueNames.map((name) => toCanonicalQueueName(name, "look at queue"));
     const all = [...new Set([...this.host.queues, ...named])].toSorted();
     const now = this.#options.clock.now();

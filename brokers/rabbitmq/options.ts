@@ -117,7 +117,7 @@ export interface CheckedOptions extends QueueSettings {
 
 const KNOWN_OPTIONS: KnownOptions<RabbitmqBrokerOptions> = {
   middleware: true,
-  clock: true,
+  clock: "Clock",
   url: true,
   connection: true,
   control: true,

@@ -1,6 +1,12 @@
 import { closedFor } from "../../core/delivery_state.ts";
 import { AbortListener } from "../../platform/abort_listener.ts";
-import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
+import {
+  checkReceive,
+  Consumer,
+  type OneOrMany,
+  type ReceiveOptions,
+  toList,
+} from "../../core/consumer.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
@@ -92,7 +98,8 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     return this.#returned;
   }
 
-  async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
+  async receive(limit: number, options: ReceiveOptions = {}): Promise<MessageProxy[]> {
+    const signal = checkReceive(options);
     this.#abort.follow(signal);
     while (!this.isClosed && !signal?.aborted) {
       if (this.#error !== undefined) throw this.#error;

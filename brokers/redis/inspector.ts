@@ -23,7 +23,6 @@ import type { StoredEntry } from "../../core/stored_entry.ts";
 import { type Clock, pause } from "../../platform/clock.ts";
 import { RedisConnection } from "../../clients/redis/connection.ts";
 import { pairs, type RedisReply, toArgument } from "../../clients/redis/reply.ts";
-import { assertSignal } from "../../core/known_options.ts";
 import {
   DROP_ANYWHERE,
   DROP_LISTED,
@@ -82,10 +81,9 @@ export class RedisInspector extends BaseInspector {
   }
 
   /** Counts the messages of all queues. */
-  override async overview(
-    { signal, queueNames = [], discover = false }: OverviewOptions = {},
+  protected override async readOverview(
+    { signal, queueNames = [], discover = false }: OverviewOptions,
   ): Promise<Overview> {
-    assertSignal("count messages", signal);
     signal?.throwIfAborted();
     const named = queueNames.map((name) => toCanonicalQueueName(name, "look at queue"));
     const names = new Set([...this.host.queues, ...named]);

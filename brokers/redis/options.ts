@@ -60,7 +60,7 @@ export interface CheckedOptions {
 
 const KNOWN_OPTIONS: KnownOptions<RedisBrokerOptions> = {
   middleware: true,
-  clock: true,
+  clock: "Clock",
   url: true,
   client: true,
   connection: true,

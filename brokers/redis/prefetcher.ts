@@ -1,3 +1,4 @@
+import { checkReceive, type ReceiveOptions } from "../../core/consumer.ts";
 import { AbortListener } from "../../platform/abort_listener.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
@@ -90,7 +91,8 @@ export class Prefetcher implements QueueMember, FetchDemand {
   };
 
   /** Waits for room, then for messages. */
-  async receive(limit: number, signal: AbortSignal | undefined): Promise<RedisDelivery[]> {
+  async receive(limit: number, options: ReceiveOptions): Promise<RedisDelivery[]> {
+    const signal = checkReceive(options);
     this.#abort.follow(signal);
     // The caller does not know of room that is made while it waits.
     this.#demand = limit >= this.inFlight.room ? "all" : "part";

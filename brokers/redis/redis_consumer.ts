@@ -62,8 +62,8 @@ export class RedisConsumer extends Consumer {
     return this.#prefetcher.isLost;
   }
 
-  receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
-    return this.#prefetcher.receive(limit, signal);
+  receive(limit: number, options: ReceiveOptions = {}): Promise<MessageProxy[]> {
+    return this.#prefetcher.receive(limit, options);
   }
 
   override async begin(messages: OneOrMany): Promise<readonly MessageProxy[]> {

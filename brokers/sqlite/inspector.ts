@@ -13,7 +13,6 @@ import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";
 import { toCanonicalQueueName, whatIsWrongWithQueueName } from "../../core/queue_names.ts";
 import type { StoredEntry } from "../../core/stored_entry.ts";
 import { DEAD, DELAYED, READY, TAKEN } from "../../clients/sqlite/schema.ts";
-import { assertSignal } from "../../core/known_options.ts";
 import { showValue } from "../../platform/show_value.ts";
 import {
   DROP_ONE,
@@ -76,10 +75,9 @@ export class SqliteInspector extends BaseInspector {
   }
 
   /** Counts the messages of all queues. */
-  override async overview(
-    { signal, queueNames = [] }: OverviewOptions = {},
+  protected override async readOverview(
+    { signal, queueNames = [] }: OverviewOptions,
   ): Promise<Overview> {
-    assertSignal("count messages", signal);
     const named = queueNames.map((name) => toCanonicalQueueName(name, "look at queue"));
     const stored = await this.#read(() =>
       this.#session.connection.statement(SELECT_QUEUE_NAMES).all()

@@ -49,7 +49,7 @@ export interface CheckedOptions {
 
 const OWN_OPTIONS: KnownOptions<Omit<SqliteBrokerOptions, keyof SqliteAddress>> = {
   middleware: true,
-  clock: true,
+  clock: "Clock",
   heartbeatTimeout: true,
   heartbeatInterval: true,
   deadMessageTtl: true,

@@ -1,5 +1,11 @@
 import { AbortListener } from "../../platform/abort_listener.ts";
-import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
+import {
+  checkReceive,
+  Consumer,
+  type OneOrMany,
+  type ReceiveOptions,
+  toList,
+} from "../../core/consumer.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { getLogger } from "../../platform/logging.ts";
@@ -95,7 +101,8 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     return this.#error !== undefined || this.#session.lease.isLost;
   }
 
-  async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
+  async receive(limit: number, options: ReceiveOptions = {}): Promise<MessageProxy[]> {
+    const signal = checkReceive(options);
     this.#abort.follow(signal);
     this.#isPaused = false;
     // The caller does not know of room that is made while it waits.

@@ -78,8 +78,8 @@ export async function joinQueue(
   assertOpen: () => void,
 ): Promise<void> {
   const { clock, connection: { notifier } } = session;
-  const { signal } = options;
   const timeout = joinTimeout(queueName, options);
+  const { signal } = options;
   const endsAt = monotonicTime(clock) + timeout;
   const changed = new Notifier();
   const wake = () => changed.notify();

@@ -1,5 +1,11 @@
 import { AbortListener } from "../../platform/abort_listener.ts";
-import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
+import {
+  checkReceive,
+  Consumer,
+  type OneOrMany,
+  type ReceiveOptions,
+  toList,
+} from "../../core/consumer.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { MessageProxy } from "../../core/message_proxy.ts";
 import { IndexedSet, type IndexedSetItem } from "../../platform/indexed_set.ts";
@@ -60,7 +66,8 @@ export class StubConsumer extends Consumer {
     return this.#isLost;
   }
 
-  async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
+  async receive(limit: number, options: ReceiveOptions = {}): Promise<MessageProxy[]> {
+    const signal = checkReceive(options);
     const { queue, prefetch } = this.#options;
     this.#abort.follow(signal);
     while (!this.#isClosed && !signal?.aborted) {

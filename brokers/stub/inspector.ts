@@ -79,7 +79,7 @@ export class StubInspector extends BaseInspector {
   }
 
   /** Counts the messages of all declared queues. */
-  override overview(): Promise<Overview> {
+  protected override readOverview(): Promise<Overview> {
     const queues = [...this.host.queues].toSorted().map((name) => this.#count(name));
     return Promise.resolve({ now: this.#storage.clock.now(), queues, isPartial: false });
   }

@@ -48,8 +48,8 @@ const HISTORY = 3_600_000;
 
 const KNOWN_OPTIONS: KnownOptions<StubBrokerOptions> = {
   middleware: true,
-  clock: true,
-  failFast: true,
+  clock: "Clock",
+  failFast: "boolean",
 };
 
 /**
@@ -169,9 +169,9 @@ export class StubBroker extends Broker {
    * @throws With `failFast`, the error of the first dead letter of the queue.
    */
   async join(queueName: string, options: StubJoinOptions = {}): Promise<void> {
-    const { failFast = this.#failFast, signal } = options;
     toCanonicalQueueName(queueName, "join queue");
     const timeout = joinTimeout(queueName, options);
+    const { failFast = this.#failFast, signal } = options;
     const queues = [this.#queue(queueName), this.#queue(delayQueueName(queueName))];
     let isLate = false;
     const wake = () => this.#settled.notify();

@@ -68,10 +68,10 @@ export const ADDRESS_OPTIONS: KnownOptions<SqliteAddress> = {
   url: true,
   database: true,
   durability: true,
-  createFolder: true,
-  allowNetworkFileSystem: true,
+  createFolder: "boolean",
+  allowNetworkFileSystem: "boolean",
   lockTimeout: true,
-  share: true,
+  share: "boolean",
 };
 
 /** The path of a database in memory. */

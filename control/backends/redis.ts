@@ -42,7 +42,7 @@ const KNOWN_OPTIONS: KnownOptions<RedisControlStoreOptions> = {
   client: true,
   connection: true,
   namespace: true,
-  clock: true,
+  clock: "Clock",
 };
 
 /**

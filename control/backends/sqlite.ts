@@ -33,7 +33,7 @@ export interface SqliteControlStoreOptions extends SqliteBackendAddress {
 }
 
 const OWN_OPTIONS: KnownOptions<Omit<SqliteControlStoreOptions, keyof SqliteBackendAddress>> = {
-  clock: true,
+  clock: "Clock",
 };
 
 /** Milliseconds between a commit and the poll for changes: most commits are of messages. */

@@ -21,7 +21,7 @@ export interface StubControlStoreOptions {
   clock?: Clock;
 }
 
-const KNOWN_OPTIONS: KnownOptions<StubControlStoreOptions> = { clock: true };
+const KNOWN_OPTIONS: KnownOptions<StubControlStoreOptions> = { clock: "Clock" };
 
 /** A stored entry. The value is JSON, so that callers share no object with the store. */
 interface StoredEntry {

@@ -1,5 +1,5 @@
 import { ConnectionClosed } from "../../core/errors.ts";
-import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
+import { assertKnownOptions, assertSignal, type KnownOptions } from "../../core/known_options.ts";
 import { MemcachedConnection, type MemcachedOptions } from "../../clients/memcached/connection.ts";
 import { type GroupProgress, RateLimiterBackend } from "../backend.ts";
 import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
@@ -130,6 +130,7 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
 
   /** Waits until a counter is 0, or {@linkcode MemcachedRateLimiterBackend.waitNotify} makes it so. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
+    assertSignal("wait", signal);
     if (this.#isClosed) throw new ConnectionClosed("Cannot wait: the backend is closed");
     const server = this.#connection.serverOf(key);
     const barriers = this.#barriers[server] ??= new BarrierPoll(this.#connection);

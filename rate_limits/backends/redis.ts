@@ -1,5 +1,5 @@
 import { withDelivery } from "../../core/delivery_state.ts";
-import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
+import { assertKnownOptions, assertSignal, type KnownOptions } from "../../core/known_options.ts";
 import { isClusterSource } from "../../clients/redis/client.ts";
 import { RedisConnection } from "../../clients/redis/connection.ts";
 import { type RedisAddress, toSource } from "../../clients/redis/address.ts";
@@ -130,6 +130,7 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
 
   /** Waits until {@linkcode RedisRateLimiterBackend.waitNotify} is called for a key, or was called. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
+    assertSignal("wait", signal);
     if (this.#connection.isClosed) throw closedFor("wait");
     return await this.#eventLists.wait(eventsKey(key), timeout, signal);
   }

@@ -9,7 +9,7 @@ import {
 import type { MaintenanceTask } from "../../clients/sqlite/maintenance.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
-import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
+import { assertKnownOptions, assertSignal, type KnownOptions } from "../../core/known_options.ts";
 import { CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
 import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
 import { SqliteCounters } from "./sqlite_counters.ts";
@@ -23,7 +23,7 @@ export interface SqliteRateLimiterBackendOptions extends SqliteBackendAddress {
 
 const OWN_OPTIONS: KnownOptions<Omit<SqliteRateLimiterBackendOptions, keyof SqliteBackendAddress>> =
   {
-    clock: true,
+    clock: "Clock",
   };
 
 /**
@@ -128,6 +128,7 @@ export class SqliteRateLimiterBackend extends RateLimiterBackend {
 
   /** Waits until {@linkcode SqliteRateLimiterBackend.waitNotify} is called for a key, or was called. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
+    assertSignal("wait", signal);
     this.#assertOpen("wait");
     signal?.throwIfAborted();
     const waiting = this.#waiters.wait(key, timeout, signal);

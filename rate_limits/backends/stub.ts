@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../../platform/clock.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
-import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
+import { assertKnownOptions, assertSignal, type KnownOptions } from "../../core/known_options.ts";
 import { CLAIM_TIME, CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
 import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
 import { StubLeases } from "./stub_leases.ts";
@@ -22,7 +22,7 @@ interface Entry {
 const MIN_PURGE_SIZE = 1_024;
 
 const KNOWN_OPTIONS: KnownOptions<StubRateLimiterBackendOptions> = {
-  clock: true,
+  clock: "Clock",
 };
 
 /**
@@ -119,6 +119,7 @@ export class StubRateLimiterBackend extends RateLimiterBackend {
 
   /** Waits until {@linkcode StubRateLimiterBackend.waitNotify} is called for a key, or was called. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
+    assertSignal("wait", signal);
     this.#check(1);
     signal?.throwIfAborted();
     return this.#get(eventsKey(key)) !== undefined ||

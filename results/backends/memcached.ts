@@ -13,9 +13,9 @@ export interface MemcachedResultBackendOptions extends ResultBackendOptions, Mem
 
 const KNOWN_OPTIONS: KnownOptions<MemcachedResultBackendOptions> = {
   namespace: true,
-  encoder: true,
-  useNamespacePrefixKeys: true,
-  clock: true,
+  encoder: "Encoder",
+  useNamespacePrefixKeys: "boolean",
+  clock: "Clock",
   servers: true,
   username: true,
   password: true,

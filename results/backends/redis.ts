@@ -21,9 +21,9 @@ const STORE_WIDTH = 3;
 
 const KNOWN_OPTIONS: KnownOptions<RedisResultBackendOptions> = {
   namespace: true,
-  encoder: true,
-  useNamespacePrefixKeys: true,
-  clock: true,
+  encoder: "Encoder",
+  useNamespacePrefixKeys: "boolean",
+  clock: "Clock",
   url: true,
   client: true,
   connection: true,

@@ -18,9 +18,9 @@ export interface SqliteResultBackendOptions extends ResultBackendOptions, Sqlite
 
 const OWN_OPTIONS: KnownOptions<Omit<SqliteResultBackendOptions, keyof SqliteBackendAddress>> = {
   namespace: true,
-  encoder: true,
-  useNamespacePrefixKeys: true,
-  clock: true,
+  encoder: "Encoder",
+  useNamespacePrefixKeys: "boolean",
+  clock: "Clock",
 };
 
 const STORE = "insert or replace into dramatiq_results values(?,?,?)";

@@ -14,9 +14,9 @@ const MIN_PURGE_SIZE = 1_000;
 
 const KNOWN_OPTIONS: KnownOptions<ResultBackendOptions> = {
   namespace: true,
-  encoder: true,
-  useNamespacePrefixKeys: true,
-  clock: true,
+  encoder: "Encoder",
+  useNamespacePrefixKeys: "boolean",
+  clock: "Clock",
 };
 
 /**

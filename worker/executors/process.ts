@@ -25,11 +25,11 @@ export interface ProcessExecutorOptions extends RealmOptions {
 
 const KNOWN_OPTIONS: KnownOptions<ProcessExecutorOptions> = {
   modules: true,
-  brokerExport: true,
+  brokerExport: "string",
   concurrency: true,
-  errorClasses: true,
+  errorClasses: "list",
   processes: true,
-  execArgv: true,
+  execArgv: "list",
 };
 
 /**

@@ -29,9 +29,9 @@ export interface ThreadExecutorOptions extends RealmOptions {
 
 const KNOWN_OPTIONS: KnownOptions<ThreadExecutorOptions> = {
   modules: true,
-  brokerExport: true,
+  brokerExport: "string",
   concurrency: true,
-  errorClasses: true,
+  errorClasses: "list",
   threads: true,
 };
 

@@ -12,14 +12,14 @@
  * @module
  */
 import process from "node:process";
-import type { RunWorkerOptions } from "./cli/arguments.ts";
+import type { RunWorkerOptions } from "./cli/program_options.ts";
 import { isBundled } from "./platform/bundle.ts";
 import { packageAdvice } from "./platform/missing_package.ts";
 import { isMain } from "./platform/runtime.ts";
 import { serveIfRealm } from "./worker/executors/role.ts";
 import { errorMessage } from "./platform/thrown.ts";
 
-export type { ExecutorName, RunWorkerOptions } from "./cli/arguments.ts";
+export type { ExecutorName, RunWorkerOptions } from "./cli/program_options.ts";
 export type { LogFormat } from "./cli/log_line.ts";
 
 /** The exit code of a program that cannot be imported. */

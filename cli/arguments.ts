@@ -5,15 +5,15 @@ import type { LogFormat } from "./log_line.ts";
 import { helpAfterOptions } from "./help.ts";
 import { COMMAND_LINE, type Program } from "./program.ts";
 import { parseCommand } from "./parse_command.ts";
+import {
+  checkProgramOptions,
+  CHOICES,
+  type ExecutorName,
+  type RunWorkerOptions,
+} from "./program_options.ts";
 import { UsageError } from "./usage_error.ts";
 import { VERSION } from "../platform/version.ts";
 import { commandName } from "./command_name.ts";
-
-/**
- * Where the actors of a worker process run: on its event loop, in its threads, or in its child
- * processes.
- */
-export type ExecutorName = "inline" | "thread" | "process";
 
 /** Parsed command line. {@linkcode RunWorkerOptions} documents the fields. */
 export interface Arguments {
@@ -41,60 +41,6 @@ export interface Arguments {
   readonly verbose: boolean;
 }
 
-/** Options of a worker in its program. The command line takes precedence. */
-export interface RunWorkerOptions {
-  /**
-   * Modules that declare actors, loaded before those of the command line: paths relative to the
-   * working directory, URLs, or package names. The first of all may name the export that is the
-   * broker, or a function that sets one up, as in `actors.ts:broker`.
-   *
-   * @default {[]} The program itself declares the actors: it imports their modules before it calls
-   * `runWorker`, and the program also runs in its threads and processes.
-   */
-  modules?: readonly string[];
-  /** Number of worker processes. @default {1} */
-  processes?: number;
-  /**
-   * Number of messages after which a worker process is replaced: a new one starts while the old one
-   * finishes its running messages. For actors that leak memory. @default No limit.
-   */
-  maxTasksPerChild?: number;
-  /** Threads of each process; 0 runs actors on its event loop. @default The number of CPUs. */
-  threads?: number;
-  /** Messages at once in each thread. @default {8} */
-  concurrency?: number;
-  /** Executor of the actors. @default {"thread"} `"inline"` with 0 threads. */
-  executor?: ExecutorName;
-  /** Consumes these queues only. @default All queues that the modules declare. */
-  queues?: readonly string[];
-  /** File for the process id of the supervisor. @default None. */
-  pidFile?: string;
-  /** File to append the log to. @default The standard error. */
-  logFile?: string;
-  /** Readable lines, or one JSON object a line. @default Lines on a terminal, otherwise JSON. */
-  logFormat?: LogFormat;
-  /** Logs fatal errors only. @default {false} */
-  skipLogging?: boolean;
-  /** Folder with the source code: changes reload the workers. @default None. */
-  watch?: string;
-  /** Patterns of files to watch in addition to JavaScript and TypeScript. @default {[]} */
-  watchInclude?: readonly string[];
-  /** Patterns of files not to watch. @default {[]} */
-  watchExclude?: readonly string[];
-  /** Milliseconds that running actors have to finish when the worker stops. @default {600_000} */
-  workerShutdownTimeout?: number;
-  /** Functions that run in processes of their own, as `module:function`. @default {[]} */
-  forkFunctions?: readonly string[];
-  /**
-   * `HOST:PORT` on which the supervisor serves `/livez`, `/readyz` and `/metrics`. @default None.
-   */
-  http?: string;
-  /** Milliseconds after which `/livez` fails if no process answers. @default {120_000} */
-  liveTimeout?: number;
-  /** Logs every step of each message. @default {false} */
-  verbose?: boolean;
-}
-
 /** Options as parsed by commander; absent if not given. */
 interface Given extends Omit<RunWorkerOptions, "modules" | "queues" | "forkFunctions"> {
   /** `true` for an empty list. */
@@ -120,6 +66,7 @@ export function parseArguments(
   const help = parseCommand(command, args);
   if (help !== undefined) return help;
   const given: Given = command.opts();
+  checkProgramOptions(defaults);
   checkNumbers(defaults);
   const modules = [...defaults.modules ?? [], ...command.args];
   if (modules.length === 0 && !declaresActors) throw noModules(Array.isArray(given.queues));
@@ -197,7 +144,7 @@ function makeCommand(): Command {
     )
     .addOption(
       new Option("--executor <kind>", "where actors run (default: thread)")
-        .choices(["inline", "thread", "process"]),
+        .choices(CHOICES.executor),
     )
     .option("-Q, --queues [names...]", "work on these queues only")
     .option("--pid-file <path>", "write the process id to this file")
@@ -207,7 +154,7 @@ function makeCommand(): Command {
         "--log-format <kind>",
         "format of the log (default: text on a terminal, else json)",
       )
-        .choices(["text", "json"]),
+        .choices(CHOICES.logFormat),
     )
     .option("--skip-logging", "log fatal errors only")
     .option("--watch <folder>", "reload when source code in this folder changes")

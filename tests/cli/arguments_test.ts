@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -96,6 +96,23 @@ test("parseArguments needs no module of a program that declares actors itself", 
     modules: [],
     queues: ["mails"],
   });
+});
+
+test("parseArguments refuses options of the program that it does not have, and wrong ones", () => {
+  const cases: [options: unknown, text: string][] = [
+    [{ process: 2 }, "it has no option process; its options are concurrency, executor, "],
+    [{ fork_function: [] }, "it has no option fork_function (here: forkFunctions); "],
+    ["a.ts", "its options must be an object, not a text"],
+    [{ queues: "mails" }, 'its queues must be a list, not "mails"'],
+    [{ verbose: "false" }, 'its verbose must be true or false, not "false"'],
+    [{ pidFile: 5 }, "its pidFile must be a string, not 5"],
+    [{ executor: "threads" }, "its executor must be one of inline, thread, process, "],
+    [{ logFormat: "xml" }, "its logFormat must be one of text, json, not "],
+  ];
+  for (const [options, text] of cases) {
+    const { message } = assertThrows(() => parseArguments(["a.ts"], options as never), UsageError);
+    assert(message.startsWith(`Cannot start a worker: ${text}`), message);
+  }
 });
 
 test("parseArguments refuses invalid arguments in one line", () => {

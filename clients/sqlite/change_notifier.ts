@@ -130,7 +130,8 @@ export class ChangeNotifier {
   /** Checks that the file exists: some systems have no event for the removal of an open file. */
   check(): void {
     if (this.#descriptor === undefined) return;
-    const stat = builtinModule("node:fs").statSync(this.#file!, { throwIfNoEntry: false });
+    // Not `stat`, which fails for a link to itself.
+    const stat = builtinModule("node:fs").lstatSync(this.#file!, { throwIfNoEntry: false });
     if (stat?.ino !== this.#inode) this.#reopen();
   }
 

@@ -149,12 +149,17 @@ function checkFileSystem(address: CheckedAddress, folder: string): void {
  * Identifies a file, as distinct from another one at the same path.
  *
  * @param path The file.
- * @returns Its device and inode; `undefined` if it does not exist.
+ * @returns Its device and inode; `undefined` if the path leads to no file: it does not exist, a link
+ *   leads back to itself, or a parent is not a folder or is closed to this user.
  */
 export function identityOf(path: string): string | undefined {
   if (!mayRead(path)) return undefined;
-  const stat = builtinModule("node:fs").statSync(path, { throwIfNoEntry: false });
-  return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
+  try {
+    const { dev, ino } = builtinModule("node:fs").statSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
 }
 
 function failed(path: string, reason: string, cause?: unknown): ConnectionFailed {

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { renameSync } from "node:fs";
 import {
   link,
   mkdir,
@@ -11,7 +12,7 @@ import {
   symlink,
   writeFile,
 } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   assert,
@@ -218,6 +219,57 @@ test("SqliteBroker notices that its file was deleted, and works again once there
     });
     assertMatch(lines.map(textOf).join(), /^Reopened .+tasks\.db after \d+\.\d s$/);
     assertEquals((await maker.getQueueMessageCounts("default")).ready, 1);
+  });
+});
+
+test("SqliteBroker notices what replaced its file, though it leads nowhere", async () => {
+  await withFolder(async (root) => {
+    const replacements: Readonly<Record<string, (path: string) => Promise<void>>> = {
+      link: async (path) => {
+        await rm(path);
+        await symlink("tasks.db", path); // to itself
+      },
+      file: async (path) => {
+        await rm(dirname(path), { recursive: true });
+        await writeFile(dirname(path), "");
+      },
+    };
+    await Promise.all(
+      Object.entries(replacements).map(async ([kind, replace]) => {
+        const path = join(root, kind, "tasks.db");
+        await using broker = new SqliteBroker({ path, createFolder: true });
+        await broker.connect();
+        await replace(path);
+        const errors: unknown[] = [];
+        const send = () => broker.enqueue(work("default", 1)).catch((error) => errors.push(error));
+        await eventually("notice", async () => (await send(), errors.length > 0));
+        assertStringIncludes(String(errors[0]), "the file was deleted, moved or replaced", kind);
+        assertStringIncludes((await failure(broker.connect())).message, path);
+      }),
+    );
+  });
+});
+
+test("SqliteBroker goes on without its notify file, whatever link replaced it", async () => {
+  await withFolder(async (folder) => {
+    const other = join(folder, "other");
+    await writeFile(other, "");
+    for (const target of ["self", "missing", "other"]) {
+      const path = join(folder, `${target}.db`);
+      const notify = `${path}-notify`;
+      await using broker = new SqliteBroker({ path });
+      await using consumer = broker.consume("default");
+      await broker.enqueue(work("default", 1));
+      await consumer.ack([await receiveOne(consumer)]);
+      await symlink(target === "self" ? notify : join(folder, target), `${path}-link`);
+      renameSync(`${path}-link`, notify);
+      connectionOf(broker).notifier.check(); // as once a second, before there is a file event
+      const receiving = receiveOne(consumer);
+      await broker.enqueue(work("default", 2));
+      assertEquals((await receiving).args, [2], target);
+    }
+    assertEquals(await readFile(other, "utf8"), "");
+    await assertRejects(() => stat(join(folder, "missing")), Error, "ENOENT");
   });
 });
 

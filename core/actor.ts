@@ -17,6 +17,7 @@ import { explainSending } from "./bare_function.ts";
 import type { GenericActor } from "./generic_actor.ts";
 import { isGenericActorClass, toFunction } from "./generic_actor.ts";
 import { getBroker } from "./global_broker.ts";
+import { assertOptions } from "./known_options.ts";
 import { getLogger, type Logger } from "../platform/logging.ts";
 import { Message } from "./message.ts";
 import type { MessageOptions } from "./message_options.ts";
@@ -75,6 +76,7 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
    */
   constructor(fn: (...args: P) => R | Promise<R>, options: ActorOptions = {}) {
     assertActorFunction(fn);
+    if (options !== null) assertOptions("create an actor", options);
     const { actorName = actorNameOf(fn), queueName = "default", priority = 0, broker, ...others } =
       options ?? {};
     if (typeof actorName !== "string" || actorName === "") {
@@ -139,7 +141,8 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
    *
    * @param options The arguments and options; options with unknown names are kept.
    * @returns The message.
-   * @throws {TypeError} If a callback is neither an actor nor a name, or an option is one of actors.
+   * @throws {TypeError} If a callback is neither an actor nor a name, an option is one of actors, or the
+   *   options are no object, such as the arguments in their place.
    */
   messageWithOptions<const A extends MessageArgs<P>>(
     options: MessageWithOptions<A> & { pipeIgnore: true },
@@ -148,9 +151,9 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
   messageWithOptions<const A extends MessageArgs<P>>(
     options: MessageWithOptions<A>,
   ): Message<R, PipedInput<P, A>>;
-  messageWithOptions(
-    { args = [], kwargs, ...options }: MessageWithOptions<readonly unknown[]>,
-  ): Message<R> {
+  messageWithOptions(given: MessageWithOptions<readonly unknown[]>): Message<R> {
+    assertOptions("make a message", given);
+    const { args = [], kwargs, ...options } = given;
     const { queueName, actorName } = this;
     if (!Array.isArray(args)) {
       throw new TypeError(`Cannot send ${actorName}: args must be an array, not ${String(args)}`);
@@ -190,6 +193,7 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
    * @throws The same as {@linkcode Actor.send}.
    */
   async sendWithOptions(options: SendWithOptions<P> & ArgsOf<P>): Promise<Message<R>> {
+    assertOptions("send", options);
     const { delay, signal, ...others } = options;
     const message = this.messageWithOptions(others as MessageWithOptions<P>);
     return await this.broker.enqueue(message as unknown as Message<R>, { delay, signal });
@@ -290,6 +294,7 @@ export function actor(
   fn: ActorFunction | (new () => GenericActor),
   options: ActorOptions = {},
 ): Actor {
+  if (options !== null) assertOptions("create an actor", options);
   const [called, { actorClass = Actor, ...others }] = isGenericActorClass(fn)
     ? toFunction(fn, options)
     : [fn as ActorFunction, options ?? {}];

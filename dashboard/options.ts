@@ -112,7 +112,12 @@ const KNOWN_OPTIONS: KnownOptions<DashboardOptions> = {
  */
 export function checkOptions(options: DashboardOptions): void {
   assertKnownOptions("dashboard", options, KNOWN_OPTIONS);
-  const { access, basePath, bulkLimit = 1, origin = [] } = options;
+  const { access, basePath, broker, bulkLimit = 1, origin = [] } = options;
+  const isNamed = typeof broker === "object" && broker !== null &&
+    Object.values(broker).every(isBroker);
+  if (!isBroker(broker) && !isNamed) {
+    throw new TypeError("Cannot make a dashboard: its broker must be a broker, or brokers by name");
+  }
   if (access !== "loopback" && typeof access !== "function") {
     throw new TypeError(
       `Cannot make a dashboard with access ${
@@ -139,4 +144,8 @@ export function checkOptions(options: DashboardOptions): void {
       `Cannot make a dashboard with bulkLimit ${bulkLimit}: it must be a whole number above 0`,
     );
   }
+}
+
+function isBroker(value: unknown): boolean {
+  return typeof (value as Partial<Broker> | null)?.inspect === "function";
 }

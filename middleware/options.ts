@@ -37,6 +37,21 @@ export function checkNumberOption(actor: Actor, name: string, rule: NumberRule):
 }
 
 /**
+ * Refuses an option of an actor that is neither true nor false: `"false"` would count as true. It need
+ * not be set.
+ *
+ * @throws {TypeError} If it is something else.
+ */
+export function checkBooleanOption(actor: Actor, name: string): void {
+  const value = actor.options[name];
+  if (value === undefined || value === null || typeof value === "boolean") return;
+  throw new TypeError(
+    `Cannot declare actor "${actor.actorName}": its ${name} must be true or false, ` +
+      `not ${showValue(value)}`,
+  );
+}
+
+/**
  * Reads a number option, as `broker.getOption` does. Messages come from outside: an invalid option of a
  * message counts as not set.
  *

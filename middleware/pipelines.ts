@@ -1,9 +1,10 @@
+import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { keepSpelling } from "../encoders/spelling.ts";
 import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
-import { asNumber } from "./options.ts";
+import { asNumber, checkBooleanOption } from "./options.ts";
 import { sendFollowUp } from "./follow_up.ts";
 
 /**
@@ -31,6 +32,11 @@ import { sendFollowUp } from "./follow_up.ts";
 export class Pipelines implements Middleware {
   /** Names of the actor options that this middleware reads. */
   readonly actorOptions: readonly string[] = ["pipeIgnore", "pipeTarget"];
+
+  /** Refuses invalid options. */
+  checkActorOptions(actor: Actor): void {
+    checkBooleanOption(actor, "pipeIgnore");
+  }
 
   /** Sends the next message. */
   afterProcessMessage(

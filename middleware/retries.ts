@@ -12,7 +12,7 @@ import { SHORT_TRACEBACKS } from "../core/store_dead_letter.ts";
 import { carriedDeaths } from "../core/suspicion.ts";
 import { backoffOf, type BackoffOptions, computeBackoff, LONGEST_BACKOFF } from "./backoff.ts";
 import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
-import { asNumber, checkNumberOption, type NumberRule } from "./options.ts";
+import { asNumber, checkBooleanOption, checkNumberOption, type NumberRule } from "./options.ts";
 import { sendFollowUp } from "./follow_up.ts";
 import { snooze, snoozeDelay } from "./snoozing.ts";
 import { counted } from "../platform/counted.ts";
@@ -123,13 +123,8 @@ export class Retries implements Middleware {
     for (const name of ["maxRetries", "minBackoff", "maxBackoff", "maxSnoozes"]) {
       checkNumberOption(actor, name, RULE);
     }
-    const { throws = [], retryWhen, snoozeWhenLimited } = actor.options;
-    if (snoozeWhenLimited !== undefined && typeof snoozeWhenLimited !== "boolean") {
-      throw new TypeError(
-        `Cannot declare actor "${actor.actorName}": its snoozeWhenLimited must be true or false, ` +
-          `not ${showValue(snoozeWhenLimited)}`,
-      );
-    }
+    checkBooleanOption(actor, "snoozeWhenLimited");
+    const { throws = [], retryWhen } = actor.options;
     try {
       errorClasses(throws);
       if (retryWhen !== undefined && retryWhen !== null) assertFunction(retryWhen);

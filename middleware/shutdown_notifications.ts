@@ -1,9 +1,11 @@
+import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { Shutdown } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { WorkerInfo } from "../core/middleware.ts";
 import type { Middleware } from "../core/middleware.ts";
+import { checkBooleanOption } from "./options.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "ShutdownNotifications");
 
@@ -49,6 +51,11 @@ export class ShutdownNotifications implements Middleware {
   constructor(options: ShutdownNotificationsOptions = {}) {
     assertKnownOptions("ShutdownNotifications", options, KNOWN_OPTIONS);
     this.#notifyShutdown = options.notifyShutdown ?? false;
+  }
+
+  /** Refuses invalid options. */
+  checkActorOptions(actor: Actor): void {
+    checkBooleanOption(actor, "notifyShutdown");
   }
 
   /** Interrupts running messages with the option `notifyShutdown`. */

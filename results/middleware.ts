@@ -1,4 +1,3 @@
-import { showValue } from "../platform/show_value.ts";
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
@@ -8,7 +7,12 @@ import { assertKnownOptions, assertTypes, type KnownOptions } from "../core/know
 import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
-import { checkNumberOption, numberOption, type NumberRule } from "../middleware/options.ts";
+import {
+  checkBooleanOption,
+  checkNumberOption,
+  numberOption,
+  type NumberRule,
+} from "../middleware/options.ts";
 import { showOther } from "../core/other_copy.ts";
 import { storeFollowUp } from "../middleware/follow_up.ts";
 import { assertTtl, LONGEST_TTL, ResultBackend } from "./backend.ts";
@@ -124,13 +128,7 @@ export class Results implements Middleware {
   /** Refuses invalid options. */
   checkActorOptions(actor: Actor): void {
     checkNumberOption(actor, "resultTtl", TTL_RULE);
-    const { storeResults } = actor.options;
-    if (storeResults === undefined || storeResults === null) return;
-    if (typeof storeResults === "boolean") return;
-    throw new TypeError(
-      `Cannot declare actor "${actor.actorName}": its storeResults must be true or false, ` +
-        `not ${showValue(storeResults)}`,
-    );
+    checkBooleanOption(actor, "storeResults");
   }
 
   /** Stores the result. */

@@ -19,6 +19,10 @@ test("dashboard refuses unknown and invalid options", () => {
     assertThrows(make({ access: "loopback", origin }), RangeError, 'such as "https://ops');
   }
   assertThrows(make({ access: "loopback", bulkLimit: 0 }), RangeError, "above 0");
+  for (const none of [undefined, null, 5n, "redis://127.0.0.1", { mails: "redis://127.0.0.1" }]) {
+    const text = "its broker must be a broker, or brokers by name";
+    assertThrows(make({ access: "loopback", broker: none }), TypeError, text);
+  }
 });
 
 test('access "loopback" answers this machine alone, by its own names', async () => {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Actor, actor, StubBroker } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
 import { type Call, CALLS, SIGNAL_CALLS } from "./calls.ts";
 import { isRefusal, type Options, WRONG } from "./making.ts";
@@ -35,6 +36,25 @@ for (const [signature, calls] of Map.groupBy(CALLS, (one) => one.signature)) {
     }
   });
 }
+
+test("Actor.sendWithOptions, messageWithOptions and actor refuse what is no object", async () => {
+  const broker = new StubBroker();
+  const add = actor((a: number) => a, { actorName: "add", broker });
+  for (const none of [null, "url", 7, [1] as unknown]) {
+    for (
+      const [action, call] of [
+        ["send", () => add.sendWithOptions(none as never)],
+        ["make a message", () => add.messageWithOptions(none as never)],
+        ["create an actor", () => actor(function one() {}, none as never)],
+        ["create an actor", () => new Actor(function one() {}, none as never)],
+      ] as const
+    ) {
+      if (action === "create an actor" && none === null) continue; // is none
+      const message = await refusal(call, {});
+      assertEquals(message.split(" not ")[0], `Cannot ${action}: its options must be an object,`);
+    }
+  }
+});
 
 test("What is no signal is refused, and named, by every call that takes one", async () => {
   const taking: Call[] = [...SIGNAL_CALLS];

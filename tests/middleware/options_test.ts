@@ -36,6 +36,12 @@ const SENSELESS: [ActorOptions, typeof TypeError | typeof RangeError, string][] 
     TypeError,
     "its snoozeWhenLimited must be true or false, no",
   ],
+  [
+    { notifyShutdown: "false" as never },
+    TypeError,
+    'its notifyShutdown must be true or false, not "false"',
+  ],
+  [{ pipeIgnore: 1 as never }, TypeError, "its pipeIgnore must be true or false, not 1"],
 ];
 
 for (const [options, errorClass, text] of SENSELESS) {

@@ -1,7 +1,7 @@
 import type { Middleware } from "./middleware.ts";
 import type { Broker } from "./broker.ts";
 import { FollowUpNotStored, MiddlewareError } from "./errors.ts";
-import { errorMessage } from "../platform/thrown.ts";
+import { errorMessage, toThrown } from "../platform/thrown.ts";
 import { getLogger } from "../platform/logging.ts";
 import { Message } from "./message.ts";
 import { sendWithin } from "./wrapped_send.ts";
@@ -246,7 +246,8 @@ export class Emitter {
   }
 
   /** `before…` hooks and `prepareMessage` may throw `MiddlewareError`; `beforeNack` also `FollowUpNotStored`. */
-  #throwOrLog(error: unknown, subscriber: Subscriber, hook: HookName | "prepareMessage"): void {
+  #throwOrLog(thrown: unknown, subscriber: Subscriber, hook: HookName | "prepareMessage"): void {
+    const error = toThrown(thrown, hook);
     if (error instanceof MiddlewareError) throw error;
     if (hook === "beforeNack" && error instanceof FollowUpNotStored) throw error;
     this.#log(error, subscriber, hook);
@@ -254,11 +255,12 @@ export class Emitter {
 
   /** The first `FollowUpNotStored` is thrown after all hooks were called; other errors are logged. */
   #note(
-    error: unknown,
+    thrown: unknown,
     unstored: FollowUpNotStored | undefined,
     subscriber: Subscriber,
     hook: HookName,
   ): FollowUpNotStored | undefined {
+    const error = toThrown(thrown, hook);
     // After other hooks it is too late to requeue the message.
     const isThrown = hook === "afterProcessMessage" || hook === "afterSkipMessage";
     if (isThrown && error instanceof FollowUpNotStored) return unstored ?? error;

@@ -131,9 +131,14 @@ function toText(thrown: unknown): string {
   }
 }
 
+/** Values of a thrown object that are written; JSON of more is too long anyway. */
+const MAX_JSON_VALUES = 2_000;
+
 function jsonOf(thrown: unknown): string | undefined {
+  let values = 0;
   try {
-    return JSON.stringify(thrown);
+    // A deep object, or a `toJSON` without end, takes JavaScriptCore seconds until its stack is full.
+    return JSON.stringify(thrown, (_, value) => values++ < MAX_JSON_VALUES ? value : "…");
   } catch {
     return undefined; // a circle, a BigInt
   }

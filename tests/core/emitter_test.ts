@@ -61,6 +61,30 @@ test("Emitter passes on a MiddlewareError of before hooks, thrown or rejected, a
   assertEquals(calls, []);
 });
 
+test("Emitter ignores whatever a hook throws, also what cannot be inspected", async () => {
+  const { proxy, revoke } = Proxy.revocable(new Error("x"), {});
+  revoke();
+  const opaque = new Proxy(new Error("x"), {
+    getPrototypeOf() {
+      throw new Error("opaque");
+    },
+  });
+  for (const thrown of [proxy, opaque, undefined, null]) {
+    const calls: string[] = [];
+    const throwing = () => {
+      throw thrown;
+    };
+    const rejecting = () => Promise.reject(thrown);
+    const last = () => void calls.push("last");
+    for (const hook of ["beforeAck", "afterAck", "beforeNack", "afterProcessMessage"] as const) {
+      for (const bad of [throwing, rejecting]) {
+        await emitterOf({ [hook]: last }, { [hook]: bad }, { [hook]: last }).emit(hook);
+      }
+    }
+    assertEquals(calls.length, 16);
+  }
+});
+
 test("Emitter refuses asynchronous hooks of declarations", () => {
   const emitter = emitterOf({ beforeDeclareQueue: (async () => {}) as () => void });
   assertThrows(

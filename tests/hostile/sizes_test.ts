@@ -77,6 +77,21 @@ for (const [what, thrown] of Object.entries(ERRORS)) {
   });
 }
 
+test("A thrown object becomes a text in bounded steps", () => {
+  let calls = 0;
+  class Endless {
+    toJSON(): unknown {
+      calls++;
+      return { again: new Endless() };
+    }
+  }
+  errorMessage(new Endless());
+  assert(calls <= 2_500, `${calls} calls`);
+  const items = Array.from({ length: 10_000 }, (_, i) => i);
+  assertMatch(errorMessage({ status: 422, items }), /^\{"status":422,"items":\[0,1,2,/);
+  assertEquals(errorMessage({ code: 5, at: [1, null] }), `{"code":5,"at":[1,null]}`);
+});
+
 test("A DecodeError names a few unknown fields, each shortened", () => {
   const huge = JSON.stringify({ ...fields(), ["f".repeat(2 ** 26)]: 1 });
   const many = JSON.stringify({

@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
-import { readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { actor, Prometheus, StubBroker, Worker } from "@dq/dramatiq";
@@ -11,7 +12,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { withFolder } from "../support/folder.ts";
 import { linesOf, textOf } from "../support/log.ts";
 import { freePort } from "../support/servers/free_port.ts";
-import { eventually } from "../support/servers/until.ts";
+import { eventually, until } from "../support/servers/until.ts";
 import { test } from "../support/test.ts";
 import { readExposition } from "./prometheus/exposition_text.ts";
 
@@ -148,12 +149,16 @@ test("Prometheus serves its own metrics, and logs it once, while its folder is a
     const prometheus = await open(folder, { port, registry });
     await prometheus.serve();
     await countRuns(prometheus, 1);
-    await rm(database, { recursive: true });
+    const { times } = registry;
+    const gate = Promise.withResolvers<void>();
+    registry.gate = gate.promise; // no step writes while the folder is replaced
+    await eventually("begin a step", () => registry.times > times);
+    await rename(database, `${database}-old`);
     await symlink(folder, database);
     const lines = await linesOf(
       { category: ["dramatiq", "middleware", "Prometheus"] },
       async () => {
-        const { times } = registry;
+        gate.resolve();
         await eventually("try twice", () => registry.times >= times + 3);
         const response = await fetch(`http://127.0.0.1:${port}/`);
         assertEquals(response.status, 200);
@@ -175,24 +180,23 @@ function hasCounts(names: readonly string[]): boolean {
   return names.some((name) => /^\d+-.*\.json$/.test(name));
 }
 
-test("Prometheus lets another serve whose lock took the place of its own", async () => {
+test("Prometheus serves no more while another has the lock that replaced its own", async () => {
   await withFolder(async (folder) => {
     const port = await freePort();
-    const [first, second] = [await open(folder, { port }), await open(folder, { port })];
-    await first.serve();
-    await rm(join(folder, "lock"));
-    const lock = ProcessLock.take(join(folder, "lock"))!; // as another process does
-    await eventually(
-      "stop",
-      () => fetch(`http://127.0.0.1:${port}/`).then(() => false, () => true),
-    );
-    lock.release();
-    await rm(join(folder, "lock"));
-    await second.serve();
+    const prometheus = await open(folder, { port });
+    await prometheus.serve();
+    rmSync(join(folder, "lock"));
+    const lock = ProcessLock.take(join(folder, "lock"))!; // before the next step
     const isServed = () => fetch(`http://127.0.0.1:${port}/`).then(({ ok }) => ok, () => false);
-    await eventually("serve", isServed);
+    await until(async () => !await isServed(), {
+      what: "stop serving",
+      timeout: 30_000,
+      interval: 50,
+    });
+    lock.release();
+    await until(isServed, { what: "serve again", timeout: 30_000, interval: 50 });
     assertEquals(ProcessLock.take(join(folder, "lock")), undefined);
-    for (const one of [first, second]) await one[Symbol.asyncDispose]();
+    await prometheus[Symbol.asyncDispose]();
   });
 });
 

@@ -1,4 +1,5 @@
-import { readdir, rename, stat, writeFile } from "node:fs/promises";
+import { renameSync, writeFileSync } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, assertEquals } from "@std/assert";
 import { type Broker, type MessageProxy, Prometheus, StubBroker } from "@dq/dramatiq";
@@ -111,8 +112,8 @@ test("Prometheus says that it cannot write, and stops without an error", async (
   await withFolder(async (folder) => {
     const lines = await linesOf({ category: ["dramatiq"], lowestLevel: "error" }, async () => {
       const prometheus = await serving(folder, await freePort());
-      await rename(join(folder, "db"), join(folder, "gone"));
-      await writeFile(join(folder, "db"), "");
+      renameSync(join(folder, "db"), join(folder, "gone"));
+      writeFileSync(join(folder, "db"), ""); // before the next step
       const message = { actorName: "a", queueName: "q" } as MessageProxy;
       prometheus.afterNack({ actors: new Map(), queues: new Set() } as unknown as Broker, message);
       await prometheus[Symbol.asyncDispose]();

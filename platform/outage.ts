@@ -26,14 +26,20 @@ export class Outage {
     this.#server = server;
   }
 
-  /** A connection was lost, or cannot be made. */
-  lost(connection: object, error: unknown): void {
+  /**
+   * A connection was lost, or cannot be made.
+   *
+   * @param connection The connection.
+   * @param error Why.
+   * @param advice Text after the reason.
+   */
+  lost(connection: object, error: unknown, advice = ""): void {
     if (this.#lost.size === 0) {
       this.#since = performance.now();
       this.#log.error("Lost connection to {name}: {reason}", {
         name: this.#name,
         server: this.#server,
-        reason: errorMessage(error),
+        reason: errorMessage(error) + advice,
         error,
       });
     }

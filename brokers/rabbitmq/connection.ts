@@ -1,3 +1,4 @@
+import { tlsAdvice } from "../../clients/tls_advice.ts";
 import { closedFor } from "../../core/delivery_state.ts";
 import { NO_ADDRESS } from "../../core/global_broker.ts";
 import { getLogger } from "../../platform/logging.ts";
@@ -204,11 +205,12 @@ export class RabbitmqConnection {
         this.#server = nameOf(source);
         return model;
       } catch (error) {
-        reason = explainFailure(
-          nameOf(source),
-          error,
-          !this.#isKept && source.isDefault ? `; ${NO_ADDRESS}` : "",
-        );
+        const advice = this.#isKept
+          ? ""
+          : source.isDefault
+          ? `; ${NO_ADDRESS}`
+          : tlsAdvice(error, source.isTls, "amqp");
+        reason = explainFailure(nameOf(source), error, advice);
       }
       if (this.#isClosed) break;
     }

@@ -6,6 +6,7 @@ import { getLogger } from "../../platform/logging.ts";
 import { exportsOf, missingPackage } from "../../platform/missing_package.ts";
 import { Outage } from "../../platform/outage.ts";
 import { redactError, secretsOf } from "../redact.ts";
+import { isClosedByTls } from "../tls_advice.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { type MemcachedReply, type MemcachedRequest, OPCODES, VERSION_OFFSET } from "./protocol.ts";
 
@@ -82,6 +83,7 @@ export class MemcachedSocket {
   readonly #address: MemcachedAddress;
   #server: MemjsServer | undefined;
   #isUp = false;
+  #wasUp = false;
   #isClosed = false;
   /** Id by which memjs matches responses. */
   #opaque = 0;
@@ -207,12 +209,13 @@ export class MemcachedSocket {
   #noteUp(): void {
     if (this.#isUp) return;
     this.#isUp = true;
+    this.#wasUp = true;
     this.#outage.back(this);
   }
 
   #noteLost(server: MemjsServer, error: unknown): void {
     if (this.#server === server) this.#server = undefined;
-    if (!this.#isClosed) this.#outage.lost(this, error);
+    if (!this.#isClosed) this.#outage.lost(this, error, this.#advice(error));
   }
 
   #explain(cause: unknown): Error {
@@ -222,10 +225,19 @@ export class MemcachedSocket {
         { cause },
       );
     }
-    const text = `Cannot ask memcached at ${this.#name}: it is unavailable: ${errorMessage(cause)}`;
+    const text =
+      `Cannot ask memcached at ${this.#name}: it is unavailable: ${errorMessage(cause)}` +
+      this.#advice(cause);
     return this.#isUp
       ? new ConnectionClosed(text, { cause })
       : new ConnectionFailed(text, { cause });
+  }
+
+  /** Advice for the error of an address that was never up. memjs has no TLS. */
+  #advice(error: unknown): string {
+    return !this.#wasUp && isClosedByTls(error)
+      ? "; if the server speaks TLS on this port, use one without TLS, or a TLS tunnel"
+      : "";
   }
 
   get #name(): string {

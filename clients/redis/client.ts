@@ -242,7 +242,7 @@ export function optionsOf(source: RedisSource): unknown {
 }
 
 /** True if the master of a source is found by Sentinels. */
-function isSentinelSource(source: RedisSource): boolean {
+export function isSentinelSource(source: RedisSource): boolean {
   const options = "connection" in source ? source.connection : (source.client as Redis).options;
   return (options as Partial<Redis["options"]> | undefined)?.sentinels !== undefined;
 }

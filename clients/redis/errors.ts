@@ -104,11 +104,11 @@ export function explain(
     : new ConnectionFailed(text, { cause, delivery });
 }
 
-/** Appends advice to the error of a failed connection; returns other errors unchanged. */
+/** Appends advice, such as "; try this", to the error of a failed connection; returns others unchanged. */
 export function withAdvice(error: Error, advice: string): Error {
   if (!(error instanceof ConnectionFailed) || error.message.endsWith(advice)) return error;
   const { message, cause, delivery } = error;
-  return new ConnectionFailed(`${message}; ${advice}`, { cause, delivery });
+  return new ConnectionFailed(message + advice, { cause, delivery });
 }
 
 /** Error for a command on a connection that was closed for good. */

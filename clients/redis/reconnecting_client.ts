@@ -1,9 +1,9 @@
 import { withDelivery } from "../../core/delivery_state.ts";
 import { ConnectionClosed, ConnectionFailed, type DeliveryState } from "../../core/errors.ts";
-import { NO_ADDRESS } from "../../core/global_broker.ts";
 import type { Outage } from "../../platform/outage.ts";
 import { redactError, secretsOf } from "../redact.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
+import { adviceFor, tlsAdviceFor } from "./advice.ts";
 import {
   attemptTimeout,
   breakOff,
@@ -177,8 +177,9 @@ export class ReconnectingClient {
     }
     const reported = this.#refusal ?? this.#lastError;
     const explained = explain(unwrapped(error), reported, purpose, delivery, secrets);
-    const isUnnamed = !this.#wasUp && "isDefault" in this.#source && this.#source.isDefault;
-    return isUnnamed ? withAdvice(explained, NO_ADDRESS) : explained;
+    return this.#wasUp
+      ? explained
+      : withAdvice(explained, adviceFor(this.#source, explained.cause));
   }
 
   /** Secrets to remove from errors. Not cached, since the options of a client may change. */
@@ -305,7 +306,8 @@ export class ReconnectingClient {
     this.#upSince = Infinity;
     const reason = this.#refusal ?? this.#lastError ?? new Error("the connection was closed");
     this.#attemptEnded(reason);
-    if (!this.#isClosed) this.#outage.lost(this, reason);
+    const advice = this.#wasUp ? "" : tlsAdviceFor(this.#source, reason);
+    if (!this.#isClosed) this.#outage.lost(this, reason, advice);
   }
 
   #attemptEnded(error?: unknown): void {

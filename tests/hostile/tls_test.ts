@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { assertEquals, assertInstanceOf } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import {
   actor,
   type Broker,
@@ -26,7 +26,7 @@ const files = await writeCertificate(folder);
 const host = "127.0.0.1";
 const port = await freePort();
 /** With a Redis that asks clients for a certificate. */
-const { test } = await startForFile({
+const { server: redis, test } = await startForFile({
   args: [
     ...["--tls-port", `${port}`, "--tls-auth-clients", "yes"],
     ...["--tls-cert-file", files.cert, "--tls-key-file", files.key, "--tls-ca-cert-file", files.ca],
@@ -38,22 +38,23 @@ const ca = AUTHORITY;
 const tls = { ca };
 const withCertificate = { ca, cert: CERTIFICATE, key: KEY };
 
-/** Asserts that attempts fail as those of a connection do. */
-async function assertRefused(attempt: () => Promise<unknown>): Promise<void> {
+/** Asserts that attempts fail as those of a connection do, with an error that ends in a text. */
+async function assertRefused(attempt: () => Promise<unknown>, ending: string): Promise<void> {
   const error = await attempt().then(() => undefined, (error) => error);
   assertInstanceOf(error, BrokerConnectionError);
+  assert(error.message.endsWith(ending), error.message);
 }
 
-async function assertRefusedBy(broker: Broker): Promise<void> {
+async function assertRefusedBy(broker: Broker, ending = ""): Promise<void> {
   const work = actor(function work() {}, { broker });
-  await assertRefused(() => work.send()); // after several attempts
+  await assertRefused(() => work.send(), ending); // after several attempts
   await broker.close();
 }
 
-async function assertRefusedByMemcached(servers: string): Promise<void> {
+async function assertRefusedByMemcached(servers: string, ending = ""): Promise<void> {
   const backend = new MemcachedResultBackend({ servers });
   const message = new Message({ queueName: "default", actorName: "work", args: [] });
-  await assertRefused(() => backend.getResult(message));
+  await assertRefused(() => backend.getResult(message), ending);
   await backend.close();
 }
 
@@ -67,7 +68,7 @@ test("RedisBroker takes servers, Sentinels and clusters that ask for a certifica
     // And the other way round: a server with an untrusted certificate.
     new RedisBroker({ connection: { host, port, tls: { cert: CERTIFICATE, key: KEY } } }),
   ];
-  await Promise.all(brokers.map(assertRefusedBy));
+  await Promise.all(brokers.map((broker) => assertRefusedBy(broker)));
 });
 
 test("RedisBroker works with a server that asks for a certificate, and gets it", async () => {
@@ -82,16 +83,26 @@ test("RedisBroker works with a server that asks for a certificate, and gets it",
 });
 
 testOwn("rabbitmq-server")(
-  "RabbitmqBroker takes a server that asks for a certificate for out of reach",
+  "RabbitmqBroker takes a server that asks for a certificate, or has no TLS, for out of reach",
   async () => {
     const port = await freePort();
-    await using _server = await startOwnRabbitmq({
+    await using server = await startOwnRabbitmq({
       config:
         `{ssl_listeners, [{"127.0.0.1", ${port}}]}, {ssl_options, [{cacertfile, "${files.ca}"},
       {certfile, "${files.cert}"}, {keyfile, "${files.key}"}, {verify, verify_peer}, {fail_if_no_peer_cert, true}]}`,
     });
     const connection = { hostname: host, port, tls };
-    await assertRefusedBy(new RabbitmqBroker({ connection }));
+    await Promise.all([
+      assertRefusedBy(new RabbitmqBroker({ connection })),
+      assertRefusedBy(
+        new RabbitmqBroker({ connection: { hostname: host, port } }),
+        "; if the server speaks TLS on this port, use amqps:// or the option tls",
+      ),
+      assertRefusedBy(
+        new RabbitmqBroker({ url: `amqps://${host}:${server.port}` }),
+        "; if the server does not speak TLS on this port, use amqp://, or the port for TLS",
+      ),
+    ]);
 
     const broker = new RabbitmqBroker({ connection: { ...connection, tls: withCertificate } });
     await actor(function work() {}, { broker }).send();
@@ -99,11 +110,23 @@ testOwn("rabbitmq-server")(
   },
 );
 
-test("Clients without TLS take a server with TLS for out of reach", async () => {
+test("Clients name TLS as the likely reason where they speak it and the server does not, or the reverse", async () => {
+  const secure = (scheme: string) =>
+    `; if the server speaks TLS on this port, use ${scheme}s:// or the option tls`;
+  const plain = (scheme: string) =>
+    `; if the server does not speak TLS on this port, use ${scheme}://, or the port for TLS`;
   await Promise.all([
-    assertRefusedBy(new RedisBroker({ connection: { host, port } })),
-    assertRefusedBy(new RabbitmqBroker({ connection: { hostname: host, port } })),
-    assertRefusedByMemcached(`${host}:${port}`),
+    assertRefusedBy(new RedisBroker({ connection: { host, port } }), secure("redis")),
+    assertRefusedBy(
+      new RabbitmqBroker({ connection: { hostname: host, port } }),
+      secure("amqp"),
+    ),
+    assertRefusedByMemcached(
+      `${host}:${port}`,
+      "; if the server speaks TLS on this port, use one without TLS, or a TLS tunnel",
+    ),
+    assertRefusedBy(new RedisBroker({ url: `rediss://${host}:${redis.port}` }), plain("redis")),
+    assertRefusedBy(new RabbitmqBroker({ url: `amqps://${host}:${redis.port}` }), plain("amqp")),
   ]);
 });
 

@@ -16,8 +16,11 @@ import { ConnectionRefused, replyCode, silentFor } from "./errors.ts";
 
 /** Milliseconds of an outage after which a message fails. */
 const RETRY_TIMEOUT = 5_000;
-/** Minimum of attempts to connect before that. */
-const ATTEMPTS = 5;
+/**
+ * Minimum of attempts to connect before that. One may fail only because the process was suspended or
+ * busy meanwhile; more would wait for a silent server for longer than for one that refuses.
+ */
+const ATTEMPTS = 2;
 
 /** Options of a {@linkcode Publisher}. */
 export interface PublisherOptions {

@@ -63,11 +63,11 @@ export const SECRETS: readonly Mutant[] = [
       "",
     ],
   ]),
-  ...mutantsOf("clients/redis/reconnecting_client.ts", ADVICE, [
+  ...mutantsOf("clients/redis/advice.ts", ADVICE, [
     [
       "nobody hears that no address was given",
-      "return isUnnamed ? withAdvice(explained, NO_ADDRESS) : explained;",
-      "return explained;",
+      'if ("isDefault" in source && source.isDefault) return `; ${NO_ADDRESS}`;',
+      "",
     ],
   ]),
 ];

@@ -1,6 +1,6 @@
-import { readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { MetricsFolder } from "../../middleware/prometheus/folder.ts";
 import type { Counts } from "../../middleware/prometheus/counts.ts";
 import type { Metric } from "../../middleware/prometheus/metric.ts";
@@ -84,6 +84,22 @@ test("MetricsFolder writes one after the other, the newest last", async () => {
     assertEquals(await two.readOthers(), [NONE, counts(49)]);
     one.leave();
     two.leave();
+  });
+});
+
+test("MetricsFolder writes again after it could not, the same metrics too", async () => {
+  await withFolder(async (path) => {
+    const one = await MetricsFolder.join(path);
+    const own = (await readdir(path)).find((name) => /^\d/.test(name))!;
+    const two = await MetricsFolder.join(path);
+    const metrics = counts(1);
+    const obstacle = join(path, own.replace(".lock", ".tmp"));
+    await mkdir(obstacle);
+    await assertRejects(() => one.write(metrics));
+    await rmdir(obstacle);
+    await one.write(metrics);
+    assertEquals(await two.readOthers(), [NONE, metrics]);
+    for (const folder of [one, two]) folder.leave();
   });
 });
 

@@ -13,11 +13,14 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
+import { text } from "node:stream/consumers";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MetricsFolder } from "../../middleware/prometheus/folder.ts";
 import type { Counts } from "../../middleware/prometheus/counts.ts";
 import { openPrivateFile } from "../../middleware/prometheus/private_files.ts";
 import { toMetricsSettings } from "../../middleware/prometheus/settings.ts";
+import { runtime } from "../../platform/runtime.ts";
 import { withFolder } from "../support/folder.ts";
 import { skip, test } from "../support/test.ts";
 
@@ -188,6 +191,32 @@ test("MetricsFolder refuses what has taken the place of its folder, until it is 
     member.leave();
   });
 });
+
+/** Opens the same lock twice, as two processes do, or one that takes it again. */
+const OPENER = `
+import { openPrivateFile } from "${new URL(
+  "../../middleware/prometheus/private_files.ts",
+  import.meta.url,
+)}";
+for (let i = 0; i < 2; i++) await openPrivateFile(Deno.args[0], "lock");
+console.log("opened");
+`;
+
+if (runtime === "deno") {
+  test("openPrivateFile does without the permission of Deno to read the user's id", async () => {
+    await withFolder(async (path) => {
+      const program = join(path, "opener.ts");
+      await writeFile(program, OPENER);
+      const given = ["--no-prompt", `--allow-read=${path}`, `--allow-write=${path}`];
+      const child = spawn(process.execPath, ["run", ...given, program, join(path, "lock")], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      assertEquals(await text(child.stdout!), "opened\n");
+    });
+  });
+} else {
+  skip("openPrivateFile does without the permission of Deno", "it is not Deno");
+}
 
 const isRoot = await mayChangeOwners();
 if (isRoot) {

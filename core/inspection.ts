@@ -50,7 +50,10 @@ export interface Overview {
   readonly isPartial: boolean;
 }
 
-/** Numbers of messages of one queue; `undefined` if the broker does not report them. */
+/**
+ * Numbers of messages of one queue; `undefined` if the broker does not report them, or the queue is
+ * unavailable, as on a RabbitMQ whose node is down.
+ */
 export interface QueueOverview {
   /** Name of the queue, not that of its delay queue. */
   readonly queueName: string;

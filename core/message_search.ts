@@ -1,8 +1,10 @@
+import { BrokerConnectionError } from "./errors.ts";
 import type {
   FoundMessages,
   InspectedMessage,
   InspectOptions,
   Inspector,
+  MessagePage,
   MessageState,
 } from "./inspection.ts";
 
@@ -45,7 +47,16 @@ export async function findMessages(
         return { messages, running, scanned, isComplete: false };
       }
       const { queueName } = queue;
-      const page = await inspector.list({ queueName, state, messageId, limit: ENOUGH }, options);
+      const query = { queueName, state, messageId, limit: ENOUGH };
+      let page: MessagePage;
+      try {
+        page = await inspector.list(query, options);
+      } catch (error) {
+        // Others can be searched while one that could not be counted is unavailable.
+        if (queue[state] !== undefined || !(error instanceof BrokerConnectionError)) throw error;
+        isComplete = false;
+        continue;
+      }
       messages.push(...page.messages);
       scanned += page.scanned;
       if (page.next !== undefined) isComplete = false;

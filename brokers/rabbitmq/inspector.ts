@@ -30,7 +30,7 @@ import { askForReports } from "./reports.ts";
 import type { Channel } from "./client.ts";
 import type { RabbitmqConnection } from "./connection.ts";
 import { keyOf, toEntry, wholeOf } from "./dead_entries.ts";
-import { missingQueueOf } from "./errors.ts";
+import { missingQueueOf, unreachableQueueOf } from "./errors.ts";
 import { LadderCounter } from "./ladder_counter.ts";
 import type { ManagementApi } from "./management_api.ts";
 import { toOverviews, UNKNOWN } from "./queue_overviews.ts";
@@ -89,7 +89,10 @@ export class RabbitmqInspector extends BaseInspector {
     this.#ladders = new LadderCounter((name) => this.#countOn(name), () => connection.version);
   }
 
-  /** Counts the messages of the queues: of the declared ones alone without the HTTP API. */
+  /**
+   * Counts the messages of the queues: of the declared ones alone without the HTTP API. Numbers of a
+   * queue that is unavailable are `undefined`.
+   */
   protected override async readOverview(
     { signal, queueNames = [] }: OverviewOptions,
   ): Promise<Overview> {
@@ -221,14 +224,15 @@ export class RabbitmqInspector extends BaseInspector {
   }
 
   async #count(queueName: string): Promise<QueueOverview> {
-    const onLadder = await this.#ladders.count(queueName);
-    const delayed = await this.#countOn(delayQueueName(queueName));
+    const known = (count: Promise<number>) => count.catch(undefinedIfUnreachable);
+    const onLadder = await known(this.#ladders.count(queueName));
+    const due = await known(this.#countOn(delayQueueName(queueName)));
     return {
       ...UNKNOWN,
       queueName,
-      ready: await this.#countOn(queueName),
-      delayed: delayed + onLadder,
-      dead: await this.#countOn(deadLetterQueueName(queueName)),
+      ready: await known(this.#countOn(queueName)),
+      delayed: due === undefined || onLadder === undefined ? undefined : due + onLadder,
+      dead: await known(this.#countOn(deadLetterQueueName(queueName))),
     };
   }
 
@@ -293,6 +297,11 @@ export class RabbitmqInspector extends BaseInspector {
     }
     return refs.map((ref) => done.has(ref));
   }
+}
+
+/** The number of messages on a queue that is unavailable, while others can be counted. */
+function undefinedIfUnreachable(error: unknown): undefined {
+  if (unreachableQueueOf(error) === undefined) throw error;
 }
 
 function reasonsOf({ isQuorum, api }: RabbitmqInspectorOptions) {

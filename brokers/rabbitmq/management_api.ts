@@ -11,6 +11,8 @@ const TIMEOUT = 5_000;
 /** Numbers of messages of a queue. */
 export interface QueueTotals {
   readonly name: string;
+  /** `running`, or `stopped`, `down`, `crashed` for one that is unavailable, whose totals are absent. */
+  readonly state?: string;
   readonly messages_ready?: number;
   readonly messages_unacknowledged?: number;
 }

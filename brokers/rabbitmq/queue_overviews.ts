@@ -29,23 +29,43 @@ export function toOverviews(
       whatIsWrongWithQueueName(name) === undefined
     ) names.add(name);
   }
-  const ready = (name: string) => totals.get(name)?.messages_ready ?? 0;
-  const onLadders = new Map<string, number>();
+  const ready = (name: string) => countOf(totals.get(name), "messages_ready");
+  const unacknowledged = (name: string) => countOf(totals.get(name), "messages_unacknowledged");
+  const onLadders = new Map<string, number | undefined>();
   for (const { name } of found) {
     if (!isRung(name) || isNote(name)) continue;
     const delayQueue = delayQueueOf(name);
-    onLadders.set(delayQueue, (onLadders.get(delayQueue) ?? 0) + ready(name));
+    const others = onLadders.has(delayQueue) ? onLadders.get(delayQueue) : 0;
+    onLadders.set(delayQueue, sumOf(others, ready(name)));
   }
   return [...names].toSorted().map((queueName) => {
     const delayQueue = delayQueueName(queueName);
-    const later = totals.get(delayQueue)?.messages_unacknowledged ?? 0;
+    const onLadder = onLadders.has(delayQueue) ? onLadders.get(delayQueue) : 0;
     return {
       ...UNKNOWN,
       queueName,
       ready: ready(queueName),
-      delayed: ready(delayQueue) + later + (onLadders.get(delayQueue) ?? 0),
-      unacknowledged: totals.get(queueName)?.messages_unacknowledged ?? 0,
+      delayed: sumOf(ready(delayQueue), unacknowledged(delayQueue), onLadder),
+      unacknowledged: unacknowledged(queueName),
       dead: ready(deadLetterQueueName(queueName)),
     };
   });
+}
+
+type Total = "messages_ready" | "messages_unacknowledged";
+
+/** A number of messages: 0 on a queue that does not exist, `undefined` on one that is unavailable. */
+function countOf(queue: QueueTotals | undefined, total: Total): number | undefined {
+  const count = queue?.[total];
+  if (count !== undefined) return count;
+  return queue?.state === undefined || queue.state === "running" ? 0 : undefined;
+}
+
+function sumOf(...counts: readonly (number | undefined)[]): number | undefined {
+  let sum = 0;
+  for (const count of counts) {
+    if (count === undefined) return undefined;
+    sum += count;
+  }
+  return sum;
 }

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ConnectionFailed, Message, RabbitmqBroker } from "@dq/dramatiq";
+import { toOverviews } from "../../brokers/rabbitmq/queue_overviews.ts";
 import { testLong } from "../servers/own.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { startOwnRabbitmq } from "../support/servers/rabbitmq.ts";
@@ -48,6 +49,24 @@ testLong("rabbitmq-server")(
     }
   },
 );
+
+test("toOverviews leaves out the numbers of a queue that is unavailable", () => {
+  const running = { state: "running", messages_ready: 2, messages_unacknowledged: 1 };
+  const stopped = { state: "stopped" };
+  const found = [
+    { name: "a", ...stopped },
+    { name: "a.DQ", ...running },
+    { name: "a.XQ", ...running },
+    { name: "b", ...running },
+    { name: "b.DQ", ...stopped },
+    { name: "c", ...running },
+    { name: "c.DQ", state: "running" }, // has no totals yet
+  ];
+  const counts = toOverviews(found, ["d"]).map((one) =>
+    [one.queueName, one.ready, one.delayed, one.unacknowledged, one.dead].join()
+  );
+  assertEquals(counts, ["a,,3,,2", "b,2,,1,0", "c,2,0,1,0", "d,0,0,0,0"]);
+});
 
 test("RabbitmqBroker refuses an invalid managementUrl", () => {
   assertThrows(() => new RabbitmqBroker({ managementUrl: "host:15672" }), TypeError, "http://");

@@ -97,6 +97,20 @@ export function declaring(file: FileServer): void {
         ConnectionClosed,
         `queue '${queueName}.DQ' in vhost '/' process is stopped by supervisor`,
       );
+
+      // Others can be counted, and searched.
+      await broker.enqueue(work(queueName, 3));
+      const other = `${queueName}_2`;
+      await broker.enqueue(work(other, 4));
+      await using reader = broker.inspect();
+      const { queues } = await reader.overview({ queueNames: [other] });
+      assertEquals(
+        queues.map((one) => [one.queueName, one.ready, one.delayed, one.dead]),
+        [[queueName, 1, undefined, undefined], [other, 1, 0, 0]],
+      );
+      const { messages, isComplete } = await reader.find("an id");
+      assertEquals([messages, isComplete], [[], false]);
+      await broker.flush(other);
     } finally {
       for (const name of stopped) await console.evaluate(removeQueue(name));
     }

@@ -1,6 +1,6 @@
 import type { Encoded } from "../encoders/encoder.ts";
 import { DecodeError } from "./errors.ts";
-import { errorMessage } from "../platform/thrown.ts";
+import { errorMessage, toThrown } from "../platform/thrown.ts";
 import { Message } from "./message.ts";
 
 /**
@@ -37,7 +37,8 @@ export class UndecodableMessage extends Message {
 export function decodeFromQueue(queueName: string, data: Encoded): Message {
   try {
     return Message.decode(data);
-  } catch (error) {
+  } catch (thrown) {
+    const error = toThrown(thrown, "The encoder");
     const reason = error instanceof DecodeError
       ? error
       : new DecodeError(`Cannot decode data: ${errorMessage(error)}`, data, { cause: error });

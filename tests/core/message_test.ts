@@ -10,8 +10,10 @@ import {
   actor,
   DecodeError,
   decodeFromQueue,
+  getEncoder,
   Message,
   type MessageFields,
+  setEncoder,
   StubBroker,
   UndecodableMessage,
 } from "@dq/dramatiq";
@@ -269,6 +271,28 @@ test("decodeFromQueue never throws", () => {
     }),
     { numRuns: 500 },
   );
+});
+
+test("decodeFromQueue takes whatever an encoder throws for a reason", () => {
+  const { proxy, revoke } = Proxy.revocable(new Error("x"), {});
+  revoke();
+  const previous = getEncoder();
+  try {
+    for (const thrown of [proxy, undefined, Symbol("s"), { code: 5 }]) {
+      setEncoder({
+        encode: (data) => JSON.stringify(data),
+        decode() {
+          throw thrown;
+        },
+      });
+      const message = decodeFromQueue("q", "data");
+      assertInstanceOf(message, UndecodableMessage);
+      assertMatch(message.error.message, /^Cannot decode data: ./);
+      assertStrictEquals(message.encode(), "data");
+    }
+  } finally {
+    setEncoder(previous);
+  }
 });
 
 function inOptions(json: string): string {

@@ -2,7 +2,7 @@ import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
 import { nextTurn } from "../../platform/runtime.ts";
 import type { ClaimedRow } from "./message_source.ts";
-import { SELECT_BODY } from "./statements.ts";
+import { IS_TAKEN, SELECT_BODY } from "./statements.ts";
 
 /** Milliseconds of reading in one turn of the event loop. */
 const MAX_READING = 4;
@@ -64,11 +64,15 @@ export class LongBodies {
     }
   }
 
-  /** Reads a body. It may be missing: the queue was flushed after the claim. */
+  /**
+   * Reads a body. It may be missing: the queue was flushed after the claim, or another program has
+   * deleted it. Then the message is empty, and thus undecodable: otherwise it would stay claimed.
+   */
   #readBody(id: number): Encoded | undefined {
     try {
       const row = this.#connection.statement(SELECT_BODY).get(id) as { body: Encoded } | undefined;
-      return row?.body;
+      if (row !== undefined) return row.body;
+      return this.#connection.statement(IS_TAKEN).get(id) ? new Uint8Array(0) : undefined;
     } catch (error) {
       this.#owner.fail(this.#connection.translate(error));
       return undefined;

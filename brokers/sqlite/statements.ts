@@ -29,6 +29,8 @@ export const INSERT_BODY = "insert or replace into dramatiq_bodies values(?,?)";
 export const DELETE_BODY = "delete from dramatiq_bodies where id=?";
 /** Id. */
 export const SELECT_BODY = "select body from dramatiq_bodies where id=?";
+/** Id. */
+export const IS_TAKEN = "select 1 from dramatiq_messages where id=? and state=1";
 
 /** Name. */
 export const SELECT_QUEUE = "select id from dramatiq_queues where name=?";

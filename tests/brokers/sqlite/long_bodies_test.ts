@@ -55,3 +55,27 @@ test("Consumer.receive gives messages in order though a claim overtakes the read
   await eventually("read all", () => accepted.length === rows.length);
   assertEquals(accepted, [1, 2, 3, 4]);
 });
+
+test("Consumer.receive gives a message whose body is missing as undecodable, and none that was flushed", async () => {
+  await using broker = new SqliteBroker({ path: ":memory:" });
+  await broker.enqueue(work("default", 1, LONG));
+  await broker.enqueue(work("default", 2));
+  const connection = connectionOf(broker);
+  connection.statement("delete from dramatiq_bodies").run(); // as another program may
+  await using consumer = broker.consume("default", { prefetch: 2 });
+  const [bodiless, other] = await receiveCount(consumer, 2);
+  assertEquals([bodiless!.actorName, other!.args[0]], ["", 2]);
+  await consumer.nack(bodiless!);
+  await consumer.ack(other!);
+  const { unacknowledged, dead } = await broker.getQueueMessageCounts("default");
+  assertEquals([unacknowledged, dead], [0, 1]);
+
+  const accepted: number[] = [];
+  const bodies = new LongBodies(connection, {
+    accept: ([id]) => void accepted.push(id),
+    resume: () => {},
+    fail: (error) => assertEquals(error, undefined),
+  });
+  bodies.read([[99, 0, 0, null, null], [100, 0, 0, "short", null]]);
+  assertEquals(accepted, [100]);
+});

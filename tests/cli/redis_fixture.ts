@@ -19,14 +19,13 @@ export class RedisFixture implements AsyncDisposable {
    * @param url The server.
    * @param actors Source of the actors that `actors.ts` declares.
    * @param others Sources of other modules, which have a broker of their own.
-   * @param namespace Of the broker. @default A new one.
    */
   static async open(
     url: string,
     actors: string,
     others: Record<string, string> = {},
-    namespace = `cli-${crypto.randomUUID()}`,
   ): Promise<RedisFixture> {
+    const namespace = `cli-${crypto.randomUUID()}`;
     const modules = await Fixture.open({
       "actors.ts": `import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
 setBroker(new RedisBroker(${JSON.stringify({ url, namespace })}));

@@ -7,6 +7,7 @@ import { Message } from "../core/message.ts";
 import type { Kwargs } from "../core/message_dict.ts";
 import { assertQueueName } from "../core/queue_names.ts";
 import { checkSchedules, type PeriodicTimes, type Schedule } from "../core/schedules.ts";
+import { escapeText } from "../platform/escape.ts";
 import { showValue } from "../platform/show_value.ts";
 import { FleetSchedules, SPECS_PREFIX } from "./fleet_schedules.ts";
 import {
@@ -211,9 +212,9 @@ function findSchedule({ schedules }: Fleet, name: string, purpose: string): Sche
   const schedule = schedules.get(name);
   if (schedule !== undefined) return schedule;
   const known = [...schedules.keys()].toSorted().join(", ") || "none";
-  throw new RangeError(
+  throw new RangeError(escapeText(
     `Cannot ${purpose} schedule ${showValue(name)}: no worker declares it; known are ${known}`,
-  );
+  ));
 }
 
 /** Pauses a schedule on all workers. */

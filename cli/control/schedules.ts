@@ -1,5 +1,6 @@
 import type { Control } from "../../control/control.ts";
 import type { ScheduleReport } from "../../control/schedules.ts";
+import { escapeText } from "../../platform/escape.ts";
 import { OK } from "../exit_codes.ts";
 import { isoTime } from "../iso_time.ts";
 import { writeAll } from "../output.ts";
@@ -159,9 +160,10 @@ async function named(
     const found = all.find((one) => one.name === name);
     if (found !== undefined) return found;
     const known = all.map((one) => one.name).join(", ") || "none";
-    throw new UsageError(
+    // Whoever may write to the broker chooses the names of schedules.
+    throw new UsageError(escapeText(
       `Cannot find schedule "${name}": no worker that is alive declares it; known are ${known}`,
-    );
+    ));
   });
 }
 

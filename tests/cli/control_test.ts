@@ -203,6 +203,10 @@ test("cancel, pause and resume print errors in one line, and exit with 2", async
   await using means = await open();
   const cases: [args: string[], said: string][] = [
     [["cancel", "actors.ts"], "give either --id, or --actor or --queue"],
+    [
+      ["schedules", "trigger", "-N", "a\nFATAL b", "actors.ts"],
+      'Cannot find schedule "a\\nFATAL b"',
+    ],
     [["cancel", "--id", "a", "--actor", "mail", "actors.ts"], "give either --id"],
     [["cancel", "--actor", "mail", "actors.ts"], "without --yes"],
     [["cancel", "--actor", "mail", "--purge", "actors.ts"], "give --drop"],
@@ -228,6 +232,7 @@ test("cancel, pause and resume print errors in one line, and exit with 2", async
     const { code, output } = await means.run(...args);
     assertEquals(code, 2, output);
     assertStringIncludes(output, said);
+    assertEquals(output.trimEnd().split("\n").length, 1, output);
   }
   const help = await means.run("cancel", "--help");
   assertStringIncludes(help.stdout, "worker.ts cancel [options] --broker URL | module[:broker]");

@@ -1,5 +1,5 @@
 /**
- * Runs the test suite on a runtime: `deno run -A tests/support/run_on.ts bun`, or some files of
+ * Runs the test suite on runtimes: `deno run -A tests/support/run_on.ts deno bun`, or some files of
  * it, when they are named behind.
  *
  * Uses the runtime that is installed if it is new enough, else the one from npm.
@@ -8,122 +8,83 @@
  * @module
  */
 
+import { Output } from "./output.ts";
+import { installPackages } from "./packages.ts";
+import { find, type Runtime, RUNTIMES } from "./runtimes.ts";
 import { ADDRESS_VARIABLES } from "./servers/install.ts";
 import { SHARED_VARIABLE, startOwnRabbitmq } from "./servers/rabbitmq.ts";
 import { makeTestModules } from "./test_modules.ts";
 
-interface Runtime {
-  /** Program to run; the version from npm when that is not installed, or too old. */
-  readonly program: string;
-  readonly package?: string;
-  readonly minimum?: string;
-  /** Files to run at the same time for each core: they wait for servers most of their time. */
-  readonly filesPerCore: number;
-  /** Its arguments before the names of files, given how many it is to run at the same time. */
-  test(atOnce: number): string[];
-  env?(atOnce: number): Record<string, string>;
-  /** True if each of its processes begins with a piece of the list of files, instead of the next file. */
-  readonly cutsList?: boolean;
+/** A run of the suite on one runtime. */
+interface SuiteRun {
+  /** Resolves when all of its files have begun. */
+  readonly hasBegun: Promise<void>;
+  /** Its exit code. */
+  readonly code: Promise<number>;
 }
 
-const RUNTIMES: Record<string, Runtime> = {
-  deno: {
-    filesPerCore: 3,
-    program: Deno.execPath(),
-    // Types are checked by `deno task check`, beside other things and for the whole tree at once.
-    test: () => ["test", "-A", "--no-check", "--parallel"],
-    env: (atOnce) => ({ DENO_JOBS: `${atOnce}` }),
-  },
-  bun: {
-    filesPerCore: 4,
-    program: "bun",
-    package: "bun@1.4",
-    minimum: "1.4.0",
-    test: (atOnce) => ["test", "--timeout", "300000", `--parallel=${atOnce}`],
-    cutsList: true,
-  },
-  node: {
-    filesPerCore: 4,
-    program: "node",
-    package: "node@24",
-    minimum: "22.18.0",
-    test: (atOnce) => ["--test", `--test-concurrency=${atOnce}`],
-    // Each file or group is a process of its own, which would compile the library anew.
-    env: () => ({ NODE_COMPILE_CACHE: `${Deno.cwd()}/node_modules/.cache/node` }),
-  },
-};
-
-/** Characters of a command that are printed: that of the suite names all of its files. */
-const LONGEST_LINE = 200;
-
-const [name = "", ...files] = Deno.args;
-const runtime = RUNTIMES[name];
-if (runtime === undefined) {
-  console.error(`Cannot run the tests on "${name}": it must be deno, bun or node`);
+const end = Deno.args.findIndex((arg) => !(arg in RUNTIMES));
+const names = end === -1 ? Deno.args : Deno.args.slice(0, end);
+const files = end === -1 ? [] : Deno.args.slice(end);
+if (names.length === 0) {
+  console.error(`Cannot run the tests on "${files[0] ?? ""}": it must be deno, bun or node`);
   Deno.exit(2);
 }
-if (runtime.package !== undefined) await installPackages();
-const isWhole = files.length === 0;
-const filesAtOnce = runtime.filesPerCore * navigator.hardwareConcurrency;
-const command = [...await find(runtime), ...runtime.test(filesAtOnce)];
-const env = runtime.env?.(filesAtOnce);
-Deno.exit(isWhole ? await runSuite() : await run([...command, ...files], env));
+Deno.exit(await runInOrder(names.map((name) => RUNTIMES[name]!)));
 
-async function runSuite(): Promise<number> {
-  using modules = makeTestModules(runtime!.cutsList ? filesAtOnce : 1);
-  return await runWithServers([...command, ...modules.paths]);
+/**
+ * Runs the suite on one runtime after the other. Each begins when the last files of the one before
+ * run, which leave the processor idle, and prints when that one has ended.
+ */
+async function runInOrder(runtimes: readonly Runtime[]): Promise<number> {
+  let before: SuiteRun | undefined;
+  for (const runtime of runtimes) {
+    const output = new Output();
+    if (before === undefined) output.show();
+    else await before.hasBegun;
+    const next = runOn(runtime, output);
+    const code = await before?.code ?? 0;
+    output.show();
+    if (code !== 0) {
+      await next.code;
+      console.error("The suite that was begun before this one has failed: see above");
+      return code;
+    }
+    before = next;
+  }
+  return await before!.code;
+}
+
+function runOn(runtime: Runtime, output: Output): SuiteRun {
+  const { promise: hasBegun, resolve } = Promise.withResolvers<void>();
+  const run = async () => {
+    if (runtime.package !== undefined) await installPackages(output);
+    const atOnce = runtime.filesPerCore * navigator.hardwareConcurrency;
+    const command = [...await find(runtime), ...runtime.test(atOnce)];
+    const env = runtime.env?.(atOnce);
+    if (files.length > 0) return await output.run([...command, ...files], env);
+    using modules = makeTestModules(runtime.cutsList ? atOnce : 1);
+    modules.haveBegun.then(resolve);
+    return await runWithServers([...command, ...modules.paths], env, output);
+  };
+  const code = run();
+  code.finally(resolve);
+  return { hasBegun, code };
 }
 
 /** Runs the command while there is a RabbitMQ for the files that need none of their own. */
-async function runWithServers(command: string[]): Promise<number> {
+async function runWithServers(
+  command: string[],
+  env: Record<string, string> | undefined,
+  output: Output,
+): Promise<number> {
   const isWanted = !Deno.env.get(ADDRESS_VARIABLES["rabbitmq-server"]);
   // Where it cannot be started, the files that need it say so.
   const server = isWanted ? await startOwnRabbitmq().catch(() => undefined) : undefined;
   try {
     const shared = server === undefined ? {} : { [SHARED_VARIABLE]: server.url };
-    return await run(command, { ...env, ...shared });
+    return await output.run(command, { ...env, ...shared });
   } finally {
     await server?.stop();
   }
-}
-
-/** The installed runtime if it is new enough, else the one from npm. */
-async function find({ program, package: npm, minimum }: Runtime): Promise<string[]> {
-  if (npm === undefined || minimum === undefined) return [program];
-  try {
-    const { stdout } = await new Deno.Command(program, { args: ["--version"] }).output();
-    const version = new TextDecoder().decode(stdout).trim().replace(/^v/, "");
-    if (isAtLeast(version, minimum)) return [program];
-  } catch {
-    // It is not installed.
-  }
-  return ["npx", "-y", npm];
-}
-
-function isAtLeast(version: string, minimum: string): boolean {
-  const found = version.split(".").map(Number);
-  for (const [i, wanted] of minimum.split(".").map(Number).entries()) {
-    if (found[i] !== wanted) return (found[i] ?? 0) > wanted;
-  }
-  return true;
-}
-
-/** Installs packages unless that was done since the lock file last changed. */
-async function installPackages(): Promise<void> {
-  const lock = await Deno.stat("package-lock.json");
-  const installed = await Deno.stat("node_modules/.package-lock.json").catch(() => undefined);
-  if (installed !== undefined && installed.mtime! >= lock.mtime!) return;
-  // better-sqlite3 brings compiled code, and npm would compile it anew, with headers from the network.
-  const code = await run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-  if (code !== 0) Deno.exit(code);
-}
-
-async function run(
-  [program, ...args]: string[],
-  env: Record<string, string> = {},
-): Promise<number> {
-  const line = `$ ${program} ${args.join(" ")}`;
-  console.log(line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)} …` : line);
-  const { code } = await new Deno.Command(program!, { args, env }).spawn().status;
-  return code;
 }

@@ -68,7 +68,12 @@ const FILES_IN_GROUP: Readonly<Record<string, number>> = {
 /** Modules that import all test files, in the order in which they are to run. */
 export interface TestModules extends Disposable {
   readonly paths: readonly string[];
+  /** Resolves when all of them have begun. */
+  readonly haveBegun: Promise<void>;
 }
+
+/** Milliseconds between two looks at what has begun. */
+const INTERVAL = 500;
 
 /**
  * Writes the modules to a temporary folder.
@@ -78,6 +83,9 @@ export interface TestModules extends Disposable {
  */
 export function makeTestModules(pieces: number): TestModules {
   const folder = Deno.makeTempDirSync({ prefix: "dramatiq-test-modules-" });
+  // A module imports first what removes itself from here.
+  const waiting = `${folder}/waiting`;
+  Deno.mkdirSync(waiting);
   const modules = divide();
   const dealt = Array.from(
     { length: pieces },
@@ -87,12 +95,29 @@ export function makeTestModules(pieces: number): TestModules {
     // Deno and Bun run modules in the order of their names.
     const name = `${i}`.padStart(3, "0") + `_${files[0]!.replaceAll("/", "_")}`;
     const path = `${folder}/${name.replace(/\.ts$/, ".mjs")}`;
-    const imports = files.map((file) => `import ${JSON.stringify(new URL(file, root()).href)};\n`);
+    Deno.writeTextFileSync(`${waiting}/${i}.mjs`, REMOVES_ITSELF);
+    const specifiers = [`./waiting/${i}.mjs`, ...files.map((file) => new URL(file, root()).href)];
+    const imports = specifiers.map((specifier) => `import ${JSON.stringify(specifier)};\n`);
     Deno.writeTextFileSync(path, imports.join(""));
     return path;
   });
-  return { paths, [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
+  const { promise: haveBegun, resolve } = Promise.withResolvers<void>();
+  const timer = setInterval(() => {
+    if (entriesOf(waiting).length === 0) resolve();
+  }, INTERVAL);
+  return {
+    paths,
+    haveBegun,
+    [Symbol.dispose]: () => {
+      clearInterval(timer);
+      Deno.removeSync(folder, { recursive: true });
+    },
+  };
 }
+
+const REMOVES_ITSELF = `import { rmSync } from "node:fs";
+rmSync(new URL(import.meta.url), { force: true });
+`;
 
 /** The test files of each module. */
 function divide(): string[][] {

@@ -24,8 +24,11 @@ const TIMEOUT = Number(process.env["TEST_TIMEOUT"] ?? 300_000);
 const RETRIES = Number(process.env["TEST_RETRIES"] ?? 0);
 /** Milliseconds in which Node reports the failures of a file. */
 const TIME_TO_REPORT = 1_000;
-/** Milliseconds in which a file ends after its tests. A timer that is left would hold Node longer. */
-const TIME_TO_END = Number(process.env["TEST_TIME_TO_END"] ?? 60_000);
+/**
+ * Milliseconds in which a file ends after its tests. A timer that is left would hold Node longer; a file that
+ * is imported behind it may first start a server, for up to two minutes.
+ */
+const TIME_TO_END = Number(process.env["TEST_TIME_TO_END"] ?? 150_000);
 
 discardLog();
 
@@ -46,14 +49,23 @@ async function findRunner(): Promise<Runner> {
     return { register: (name, body) => test(name, body, TIMEOUT), afterAll };
   }
   const { after, test } = await import("node:test");
-  // Node waits for all that a test left under way, which may be for ever.
-  after(() => {
-    setTimeout(endNow, hasHung ? TIME_TO_REPORT : TIME_TO_END).unref();
-  });
-  return {
-    register: (name, body) => void test(name, () => inTime(body)),
-    afterAll: (body) => after(body),
+  let left = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const register: Register = (name, body) => {
+    left++;
+    void test(name, async () => {
+      clearTimeout(timer);
+      try {
+        await inTime(body);
+      } finally {
+        left--;
+        // Node waits for all that a test left under way, which may be for ever. Its own hook for the end
+        // is called too early: before a file that waits for its server has registered its tests.
+        if (left === 0) timer = setTimeout(endNow, hasHung ? TIME_TO_REPORT : TIME_TO_END).unref();
+      }
+    });
   };
+  return { register, afterAll: (body) => after(body) };
 }
 
 /** Ends a file of tests on Node that does not end by itself, and says what holds it. */

@@ -4,7 +4,12 @@ import { type RabbitmqServer, startOwnRabbitmq } from "../../support/servers/rab
 import type { QueueCounts, RabbitmqConsole } from "../../support/servers/rabbitmq_console.ts";
 import type { GotMessage, ListedQueue } from "./capture.ts";
 
-const LISTED = ["name", "durable", "auto_delete", "exclusive", "type", "arguments", "policy"];
+/** What `rabbitmqctl list_queues` lists. */
+const LISTED = `[#{name => element(4, Name), durable => Durable, auto_delete => AutoDelete,
+  exclusive => Exclusive, type => Type, policy => Policy,
+  arguments => [[Key, Kind, Value] || {Key, Kind, Value} <- Arguments]} ||
+  [{_, Name}, {_, Durable}, {_, AutoDelete}, {_, Exclusive}, {_, Type}, {_, Policy}, {_, Arguments}] <-
+  rabbit_amqqueue:info_all(<<"/">>, [name, durable, auto_delete, exclusive, type, policy, arguments])].`;
 
 /** A RabbitMQ, and ways to look at it that the broker under test has no part in. */
 export class InspectedServer implements AsyncDisposable {
@@ -43,10 +48,9 @@ export class InspectedServer implements AsyncDisposable {
     return connect(this.server.url);
   }
 
-  /** All queues as the server's own tool shows them, by name. */
+  /** All queues as the server describes them, by name. */
   async listQueues(): Promise<ListedQueue[]> {
-    const text = await this.server.ctl("list_queues", "--formatter", "json", ...LISTED);
-    const queues = JSON.parse(text) as (Omit<ListedQueue, "arguments"> & {
+    const queues = await this.console.evaluate(LISTED) as (Omit<ListedQueue, "arguments"> & {
       arguments: readonly (readonly [name: string, type: string, value: unknown])[];
     })[];
     return queues.map((queue) => ({

@@ -68,6 +68,12 @@ const ALL_CONSUMERS = `[#{queue => element(4, proplists:get_value(queue_name, C)
 
 const CONNECTIONS = "length(rabbit_networking:connections()).";
 
+/** The user in whose name things are changed. */
+const TESTS = '<<"tests">>';
+
+/** A text in Erlang, as bytes. */
+const binary = (text: string): string => `<<${JSON.stringify(text)}>>`;
+
 /**
  * Asks a RabbitMQ, and tells it, in about a millisecond what takes `rabbitmqctl` half a
  * second: an Erlang machine of its own stays connected with it.
@@ -135,6 +141,47 @@ export class RabbitmqConsole implements AsyncDisposable {
   /** Number of clients that are connected. */
   async countConnections(): Promise<number> {
     return await this.evaluate(CONNECTIONS) as number;
+  }
+
+  /**
+   * Sets a policy.
+   *
+   * @param name Its name.
+   * @param pattern Queues that it is for.
+   * @param definition What it sets.
+   */
+  async setPolicy(name: string, pattern: string, definition: object): Promise<void> {
+    const [named, queues, json] = [name, pattern, JSON.stringify(definition)].map(binary);
+    await this.evaluate(
+      `ok = rabbit_policy:parse_set(<<"/">>, ${named}, ${queues}, ${json}, <<"0">>, <<"queues">>, ${TESTS}).`,
+    );
+  }
+
+  /** Removes a policy. */
+  async clearPolicy(name: string): Promise<void> {
+    await this.evaluate(`ok = rabbit_policy:delete(<<"/">>, ${binary(name)}, ${TESTS}).`);
+  }
+
+  /** Adds a user without permissions. */
+  async addUser(name: string, password: string): Promise<void> {
+    const [named, secret] = [name, password].map(binary);
+    await this.evaluate(
+      `ok = rabbit_auth_backend_internal:add_user(${named}, ${secret}, ${TESTS}).`,
+    );
+  }
+
+  /**
+   * Sets what a user may do.
+   *
+   * @param name The user.
+   * @param pattern Names of what it may configure, write and read.
+   */
+  async setPermissions(name: string, pattern: string): Promise<void> {
+    const [named, allowed] = [name, pattern].map(binary);
+    await this.evaluate(
+      `ok = rabbit_auth_backend_internal:set_permissions(${named}, <<"/">>, ` +
+        `${allowed}, ${allowed}, ${allowed}, ${TESTS}).`,
+    );
   }
 
   /** Ends it. */

@@ -63,15 +63,13 @@ export function acknowledging(file: FileServer): void {
     const { consumer, messages } = await receive(fixture, 3);
     const { queueName } = fixture;
     await consumer.nack(messages.slice(0, 1));
-    await file.server.ctl(
-      ...["set_policy", "dead", `^${queueName}`, '{"max-length":1,"overflow":"reject-publish"}'],
-      ...["--apply-to", "queues"],
-    );
+    const policy = { "max-length": 1, "overflow": "reject-publish" };
+    await file.console.setPolicy("dead", `^${queueName}`, policy);
     await withLog({ category: ["dramatiq", "rabbitmq"], lowestLevel: "error" }, async (lines) => {
       const nacked = consumer.nack(messages.slice(1));
       await eventually("try for some seconds", () => lines.length > 0);
       assertStringIncludes(textOf(lines[0]!), `Retrying to store dead letters of ${queueName}`);
-      await file.server.ctl("clear_policy", "dead");
+      await file.console.clearPolicy("dead");
       await nacked;
       assertEquals(lines.length, 1);
     });

@@ -38,10 +38,8 @@ export function publishing(file: FileServer): void {
     const broker = fixture.open();
     const { queueName } = fixture;
     await broker.enqueue(work(queueName, 1));
-    await file.server.ctl(
-      ...["set_policy", "full", `^${queueName}$`, '{"max-length":1,"overflow":"reject-publish"}'],
-      ...["--apply-to", "queues"],
-    );
+    const policy = { "max-length": 1, "overflow": "reject-publish" };
+    await file.console.setPolicy("full", `^${queueName}$`, policy);
     await withLog({ category: ["dramatiq", "rabbitmq"] }, async (lines) => {
       const refused = assertRejects(
         () => Promise.all([2, 3].map((n) => broker.enqueue(work(queueName, n)))),
@@ -61,7 +59,7 @@ export function publishing(file: FileServer): void {
         `Retrying messages refused by RabbitMQ for queue ${queueName}, on other channels, ` +
         "for 5000 ms",
       ]);
-      await file.server.ctl("clear_policy", "full");
+      await file.console.clearPolicy("full");
       await broker.enqueue(work(queueName, 4));
       assertEquals(lines.length, 2);
     });
@@ -104,8 +102,8 @@ export function publishing(file: FileServer): void {
     const broker = fixture.open();
     const { queueName } = fixture;
     await broker.enqueue(work(queueName, 0));
-    const limits = JSON.stringify({ "max-length": 2, "overflow": "reject-publish" });
-    await file.server.ctl("set_policy", queueName, `^${queueName}$`, limits);
+    const policy = { "max-length": 2, "overflow": "reject-publish" };
+    await file.console.setPolicy(queueName, `^${queueName}$`, policy);
 
     const outcomes = await Promise.allSettled(
       numbers(5).map((n) => broker.enqueue(work(queueName, n + 1))),
@@ -120,7 +118,7 @@ export function publishing(file: FileServer): void {
     assertEquals(stored, [0, ...confirmed.map((i) => i + 1)]);
     assert(refused.length >= 3, `${refused.length} were refused`);
     await assertRejects(() => broker.enqueueMany([work(queueName, 9)]), BrokerError);
-    await file.server.ctl("clear_policy", queueName);
+    await file.console.clearPolicy(queueName);
   });
 
   test("RabbitmqBroker without confirms sends all the same, and asks for none", async () => {

@@ -7,10 +7,10 @@ import { eventually, type FileServer, Fixture } from "../fixture.ts";
 
 /** A RabbitMQ that takes nothing because its memory is short. */
 export function blocking(file: FileServer): void {
-  const { server } = file;
   const test = testLong("rabbitmq-server");
 
-  const setMemory = (share: string) => server.ctl("set_vm_memory_high_watermark", share);
+  const setMemory = (share: string) =>
+    file.console.evaluate(`vm_memory_monitor:set_vm_memory_high_watermark(${share}).`);
 
   test("RabbitmqBroker gives up to send when RabbitMQ blocks it too long, says so, and goes on later", async () => {
     await using fixture = new Fixture(file);
@@ -21,7 +21,7 @@ export function blocking(file: FileServer): void {
     });
     await note.send("before");
     try {
-      await setMemory("0");
+      await setMemory("0.0");
       for (const text of ["one", "two"]) {
         const { message } = await assertRejects(() => note.send(text), BrokerConnectionError);
         assert(/block/i.test(message), message);
@@ -66,7 +66,7 @@ export function blocking(file: FileServer): void {
       const { queueName } = fixture;
       const broker = fixture.open({ blockedTimeout: 1_000 });
       await broker.enqueue(work(queueName, "before"));
-      await setMemory("0");
+      await setMemory("0.0");
       try {
         const first = broker.enqueue(work(queueName, "first"));
         const second = broker.enqueue(work(queueName, "second"));
@@ -103,7 +103,7 @@ export function blocking(file: FileServer): void {
       const { queueName } = fixture;
       const broker = fixture.open();
       await broker.enqueue(work(queueName, 0));
-      await setMemory("0");
+      await setMemory("0.0");
       const sending: Promise<unknown>[] = [broker.enqueue(work(queueName, 1))];
       try {
         await untilBlocked();
@@ -122,7 +122,7 @@ export function blocking(file: FileServer): void {
       const broker = fixture.open({ blockedTimeout: 1_000 });
       await broker.enqueue(work(queueName, 1), { delay: 3_600_000 });
       await broker.enqueue(work(`${queueName}_2`, 0));
-      await setMemory("0");
+      await setMemory("0.0");
       try {
         await assertRejects(() => broker.enqueue(work(`${queueName}_2`, 1)), BrokerConnectionError);
         await untilBlocked();
@@ -153,7 +153,7 @@ export function blocking(file: FileServer): void {
         ...{ broker, queueName: fixture.queueName, actorName: "note" },
       });
       await note.send(0);
-      await setMemory("0");
+      await setMemory("0.0");
       let isSent = false;
       const sending = note.send(1).finally(() => isSent = true);
       sending.catch(() => {}); // It is told below.

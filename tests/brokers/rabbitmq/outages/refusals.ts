@@ -55,8 +55,8 @@ export function refusals(file: FileServer): void {
 
   test("RabbitmqBroker says which queue a user may not use", async () => {
     await using fixture = new Fixture(file);
-    await server.ctl("add_user", "nobody", "right");
-    await server.ctl("set_permissions", "nobody", "^$", "^$", "^$");
+    await file.console.addUser("nobody", "right");
+    await file.console.setPermissions("nobody", "^$");
     const broker = fixture.open({ url: `amqp://nobody:right@127.0.0.1:${server.port}` });
     const consumer = broker.consume(fixture.queueName);
     const failures = [
@@ -68,7 +68,7 @@ export function refusals(file: FileServer): void {
       assert(message.includes(fixture.queueName), message);
     }
     // As soon as it may, all is well.
-    await server.ctl("set_permissions", "nobody", ".*", ".*", ".*");
+    await file.console.setPermissions("nobody", ".*");
     await broker.enqueue(work(fixture.queueName, 1));
     assertEquals((await fixture.counts()).ready, 1);
   });

@@ -18,9 +18,12 @@ export function toCalls(methods: readonly TappedMethod[]): AmqpCall[] {
     const { method, from, args, properties, body } = tapped;
     if (from !== "client" || !COMPARED.has(method)) return [];
     if (method === "queue_declare") {
-      // A passive declaration only asks.
+      // A passive declaration only asks. For reports, a worker declares a queue that the server names, some
+      // time after it has started; Python has none.
       const { queue, durable, passive } = args;
-      return passive ? [] : [{ method, args: { queue, durable, arguments: args["arguments"] } }];
+      return passive || queue === ""
+        ? []
+        : [{ method, args: { queue, durable, arguments: args["arguments"] } }];
     }
     const { exchange, routing_key, mandatory } = args;
     const text = new TextDecoder("utf-8", { fatal: true }).decode(body);

@@ -126,7 +126,17 @@ export function assertSignal(action: string, signal: unknown): void {
   assertType(action, "signal", signal, "AbortSignal");
 }
 
-function assertType(action: string, name: string, value: unknown, type: OptionType): void {
+/**
+ * Refuses an option of a wrong type. Many come from the environment, as text: `"60000"` would be
+ * appended in a sum, and `"false"` would count as true.
+ *
+ * @param action What the call does, as in "Cannot drain".
+ * @param name The name of the option.
+ * @param value Its value, if it is given.
+ * @param type The type that it must have.
+ * @throws {TypeError} If it has another type.
+ */
+export function assertType(action: string, name: string, value: unknown, type: OptionType): void {
   if (value === undefined || type === true || hasType(value, type)) return;
   const wanted = isObjectType(type) ? `${/^[AE]/.test(type) ? "an" : "a"} ${type}` : TYPES[type];
   throw new TypeError(`Cannot ${action}: its ${name} must be ${wanted}, not ${showOption(value)}`);
@@ -150,32 +160,7 @@ function isObjectType(type: Exclude<OptionType, true>): type is keyof typeof OBJ
 function showOption(value: unknown): string {
   if (typeof value !== "object" || value === null) return show(value);
   if (value instanceof AbortController) return "its AbortController";
-  return Array.isArray(value) ? "an array" : `an object of class ${value.constructor?.name}`;
-}
-
-/**
- * Refuses options of a wrong type. Many come from the environment, as text: `"60000"` would be
- * appended in a sum, and `"false"` would count as true.
- *
- * @param owner The name of the class that takes the options.
- * @param type The type that each of the options must have.
- * @param options The options.
- * @throws {TypeError} If one has another type.
- */
-export function assertTypes(
-  owner: string,
-  type: "boolean" | "function" | "number" | "string",
-  options: Readonly<Record<string, unknown>>,
-): void {
-  for (const [name, value] of Object.entries(options)) {
-    const found = typeof value;
-    if (found === type) continue;
-    const wanted = type === "boolean" ? "true or false" : `a ${type}`;
-    throw new TypeError(
-      `Cannot create ${owner}: its ${name} must be ${wanted}, ` +
-        `not ${show(value)}`,
-    );
-  }
+  return Array.isArray(value) ? show(value) : `an object of class ${value.constructor?.name}`;
 }
 
 /**

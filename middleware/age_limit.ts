@@ -1,7 +1,7 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { SkipMessage } from "../core/errors.ts";
-import { assertKnownOptions, assertTypes, type KnownOptions } from "../core/known_options.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware } from "../core/middleware.ts";
 import { checkNumberOption, numberOption, type NumberRule } from "./options.ts";
@@ -21,7 +21,7 @@ export interface AgeLimitOptions {
 }
 
 const KNOWN_OPTIONS: KnownOptions<AgeLimitOptions> = {
-  maxAge: true,
+  maxAge: "number",
 };
 
 /**
@@ -51,7 +51,6 @@ export class AgeLimit implements Middleware {
   constructor(options: AgeLimitOptions = {}) {
     assertKnownOptions("AgeLimit", options, KNOWN_OPTIONS);
     const { maxAge = Infinity } = options;
-    assertTypes("AgeLimit", "number", { maxAge });
     if (!(maxAge > 0)) {
       throw new RangeError(`Cannot limit age to ${maxAge} ms: it must be above 0`);
     }

@@ -1,6 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import type { Timer } from "../platform/clock.ts";
-import { assertKnownOptions, assertTypes, type KnownOptions } from "../core/known_options.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { WorkerInfo } from "../core/middleware.ts";
@@ -19,7 +19,7 @@ export interface AsyncIOOptions {
 }
 
 const KNOWN_OPTIONS: KnownOptions<AsyncIOOptions> = {
-  threshold: true,
+  threshold: "number",
 };
 
 /**
@@ -57,7 +57,6 @@ export class AsyncIO implements Middleware {
   constructor(options: AsyncIOOptions = {}) {
     assertKnownOptions("AsyncIO", options, KNOWN_OPTIONS);
     const { threshold = 100 } = options;
-    assertTypes("AsyncIO", "number", { threshold });
     if (!(threshold > 0)) {
       throw new RangeError(`Cannot use threshold ${threshold}: it must be above 0`);
     }

@@ -3,7 +3,7 @@ import type { Broker } from "../core/broker.ts";
 import { monotonicTime } from "../platform/clock.ts";
 import { Snooze } from "../core/snooze.ts";
 import { Cancelled, WorkerLost } from "../core/interrupt.ts";
-import { assertKnownOptions, assertTypes, type KnownOptions } from "../core/known_options.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome, SkipMessage } from "../core/middleware.ts";
 import type { Exposition } from "./prometheus/exposition.ts";
@@ -67,11 +67,11 @@ interface Measured extends MessageProxy {
 /** Label `actor` of undecodable data. */
 const UNDECODABLE = "(undecodable)";
 const KNOWN_OPTIONS: KnownOptions<PrometheusOptions> = {
-  host: true,
-  port: true,
-  database: true,
-  lock: true,
-  queueGauges: true,
+  host: "string",
+  port: "number",
+  database: "string",
+  lock: "string",
+  queueGauges: "boolean",
   registry: true,
 };
 /** Names of options in Python that differ here. */
@@ -131,10 +131,6 @@ export class Prometheus implements Middleware, AsyncDisposable {
    */
   constructor(options: PrometheusOptions = {}) {
     assertKnownOptions("Prometheus", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
-    const { host = "", port = 0, database = "", lock = "", queueGauges = false } = options;
-    assertTypes("Prometheus", "string", { host, database, lock });
-    assertTypes("Prometheus", "number", { port });
-    assertTypes("Prometheus", "boolean", { queueGauges });
     this.#options = options;
     this.metricsHandler = (request) => this.#answer(request);
   }

@@ -3,7 +3,7 @@ import type { Actor } from "../core/actor.ts";
 import type { ErrorClass } from "../core/actor_options.ts";
 import type { Broker } from "../core/broker.ts";
 import { FollowUpNotStored, RequestRejected, Retry } from "../core/errors.ts";
-import { assertKnownOptions, assertTypes, type KnownOptions } from "../core/known_options.ts";
+import { assertKnownOptions, assertType, type KnownOptions } from "../core/known_options.ts";
 import { errorMessage, errorType, formatTraceback } from "../platform/thrown.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { Message } from "../core/message.ts";
@@ -42,8 +42,8 @@ const RULE: NumberRule = { least: 0 };
 
 const KNOWN_OPTIONS: KnownOptions<RetriesOptions> = {
   maxRetries: true,
-  minBackoff: true,
-  maxBackoff: true,
+  minBackoff: "number",
+  maxBackoff: "number",
   retryWhen: true,
 };
 
@@ -104,10 +104,9 @@ export class Retries implements Middleware {
       retryWhen,
     } = options;
     const numbers = { maxRetries: maxRetries ?? Infinity, minBackoff, maxBackoff };
-    assertTypes("Retries", "number", numbers);
-    if (retryWhen !== undefined && retryWhen !== null) {
-      assertTypes("Retries", "function", { retryWhen });
-    }
+    // Unlike in other options, `null` means none, as in Python.
+    assertType("create Retries", "maxRetries", numbers.maxRetries, "number");
+    assertType("create Retries", "retryWhen", retryWhen ?? undefined, "function");
     for (const [name, value] of Object.entries(numbers)) {
       if (!(value >= 0)) {
         throw new RangeError(`Cannot use ${value} as ${name}: it must be 0 or more`);

@@ -2,7 +2,7 @@ import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { monotonicTime, type Timer } from "../platform/clock.ts";
 import { TimeLimitExceeded } from "../core/interrupt.ts";
-import { assertKnownOptions, assertTypes, type KnownOptions } from "../core/known_options.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { WorkerInfo } from "../core/middleware.ts";
@@ -31,8 +31,8 @@ export interface TimeLimitOptions {
 }
 
 const KNOWN_OPTIONS: KnownOptions<TimeLimitOptions> = {
-  timeLimit: true,
-  grace: true,
+  timeLimit: "number",
+  grace: "number",
 };
 
 /**
@@ -81,7 +81,6 @@ export class TimeLimit implements Middleware {
   constructor(options: TimeLimitOptions = {}) {
     assertKnownOptions("TimeLimit", options, KNOWN_OPTIONS);
     const { timeLimit = 600_000, grace = 1_000 } = options;
-    assertTypes("TimeLimit", "number", { timeLimit, grace });
     if (!(timeLimit > 0)) {
       throw new RangeError(`Cannot limit time to ${timeLimit} ms: it must be above 0`);
     }

@@ -3,7 +3,7 @@ import type { Broker } from "../core/broker.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import type { SkipMessage } from "../core/errors.ts";
 import { Cancelled, WorkerLost } from "../core/interrupt.ts";
-import { assertKnownOptions, assertTypes, type KnownOptions } from "../core/known_options.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
@@ -51,9 +51,9 @@ const TTL_RULE: NumberRule = { least: 0, isExclusive: true, most: LONGEST_TTL };
 
 const KNOWN_OPTIONS: KnownOptions<ResultsOptions> = {
   backend: true,
-  storeResults: true,
+  storeResults: "boolean",
   resultTtl: true,
-  storeTracebacks: true,
+  storeTracebacks: "boolean",
 };
 
 /**
@@ -115,7 +115,6 @@ export class Results implements Middleware {
         }: backend must be a ResultBackend`,
       );
     }
-    assertTypes("Results", "boolean", { storeResults, storeTracebacks });
     const ttl = toMilliseconds(resultTtl, "resultTtl");
     if (!(ttl > 0)) throw new RangeError(`Cannot keep results for ${ttl} ms: it must be above 0`);
     assertTtl(ttl);

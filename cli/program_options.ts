@@ -4,10 +4,7 @@ import { showValue } from "../platform/show_value.ts";
 import type { LogFormat } from "./log_line.ts";
 import { UsageError } from "./usage_error.ts";
 
-/**
- * Where the actors of a worker process run: on its event loop, in its threads, or in its child
- * processes.
- */
+/** Executor of the actors of a worker process: its event loop, its threads or its child processes. */
 export type ExecutorName = "inline" | "thread" | "process";
 
 /** Options of a worker in its program. The command line takes precedence. */

@@ -5,61 +5,7 @@
  * @module
  */
 
-/** A type. */
-interface Type {
-  readonly kind: string;
-  readonly repr?: string;
-  readonly value?: { readonly typeName?: string; readonly typeParams?: readonly Type[] };
-}
-
-/** A parameter; one with a default holds its type further inside. */
-interface Parameter {
-  readonly name?: string;
-  readonly left?: Parameter;
-  readonly tsType?: Type;
-}
-
-/** A constructor or a method. */
-interface Member {
-  readonly name?: string;
-  readonly accessibility?: string;
-  readonly jsDoc?: { readonly tags?: readonly { readonly kind: string }[] };
-  readonly params?: readonly Parameter[];
-  readonly functionDef?: { readonly params: readonly Parameter[] };
-}
-
-/** A field of an interface. */
-interface Field extends Pick<Member, "name" | "jsDoc"> {
-  readonly optional?: boolean;
-  readonly tsType?: Type;
-}
-
-/** A declaration of an export. */
-interface Declaration {
-  readonly kind: string;
-  readonly def?: {
-    readonly params?: readonly Parameter[];
-    readonly constructors?: readonly Member[];
-    readonly methods?: readonly Member[];
-    readonly properties?: readonly Field[];
-    readonly callSignatures?: readonly Member[];
-  };
-}
-
-/** Output of `deno doc --json`. */
-export interface SignatureDocs {
-  readonly nodes: Readonly<
-    Record<
-      string,
-      {
-        readonly symbols: readonly {
-          readonly name: string;
-          readonly declarations: readonly Declaration[];
-        }[];
-      }
-    >
-  >;
-}
+import type { ApiDocs, Declaration, Member, Parameter, Type } from "../support/api_docs.ts";
 
 /**
  * Lists the parameters that take options.
@@ -68,7 +14,7 @@ export interface SignatureDocs {
  * @returns Each with the function, constructor or method and its index: `new Retry 1`, `group() 1`,
  *   `Broker.join 1`.
  */
-export function optionSignatures({ nodes }: SignatureDocs): string[] {
+export function optionSignatures({ nodes }: ApiDocs): string[] {
   const exported = Object.values(nodes).flatMap(({ symbols }) => symbols);
   const bags = new Set(
     exported.filter(({ declarations }) => declarations.some(isBag)).map(({ name }) => name),
@@ -98,12 +44,12 @@ export function optionSignatures({ nodes }: SignatureDocs): string[] {
  * @param without Names of interfaces whose fields are left out.
  * @returns Their names.
  */
-export function typedOptions({ nodes }: SignatureDocs, without: readonly string[]): string[] {
+export function typedOptions({ nodes }: ApiDocs, without: readonly string[]): string[] {
   const fields = Object.values(nodes).flatMap(({ symbols }) => symbols)
     .filter(({ name }) => /Options$|Address$/.test(name) && !without.includes(name))
     .flatMap(({ declarations }) => declarations)
     .flatMap(({ kind, def }) => kind === "interface" ? def?.properties ?? [] : []);
-  const isTyped = ({ tsType }: Field) =>
+  const isTyped = ({ tsType }: Member) =>
     /^(?:boolean|AbortSignal|Clock|Encoder)$/.test(tsType?.repr ?? "");
   return [
     ...new Set(fields.filter((one) => isPublic(one) && isTyped(one)).map(({ name }) => name!)),

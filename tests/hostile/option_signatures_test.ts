@@ -7,7 +7,8 @@ import { promisify } from "node:util";
 import { skip, test } from "../support/test.ts";
 import { CALLS, SIGNAL_CALLS } from "./calls.ts";
 import { MAKE, WRONG } from "./making.ts";
-import { optionSignatures, type SignatureDocs, typedOptions } from "./option_signatures.ts";
+import { optionSignatures, typedOptions } from "./option_signatures.ts";
+import type { ApiDocs } from "../support/api_docs.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -59,7 +60,7 @@ test("optionSignatures and typedOptions find parameters with options, and their 
       ],
     }),
   ];
-  const docs: SignatureDocs = { nodes: { "mod.ts": { symbols } } };
+  const docs: ApiDocs = { nodes: { "mod.ts": { symbols } } };
   assertEquals(optionSignatures(docs), ["File.read 0", "new File 0", "open() 1"]);
   assertEquals(typedOptions(docs, []), ["signal"]);
   assertEquals(typedOptions(docs, ["ReadOptions"]), []);
@@ -88,7 +89,7 @@ if (!("Deno" in globalThis)) {
   });
 }
 
-async function readDocs(): Promise<SignatureDocs> {
+async function readDocs(): Promise<ApiDocs> {
   const { exports } = JSON.parse(await readFile(`${ROOT}/deno.json`, "utf8"));
   const entries = Object.values(exports as Record<string, string>);
   const options = { cwd: ROOT, maxBuffer: 2 ** 26 };

@@ -1,5 +1,5 @@
 /**
- * Checks the output of `deno doc --json` for the exports of a package.
+ * The output of `deno doc --json` for the exports of a package, and a check of its comments.
  *
  * @module
  */
@@ -10,17 +10,27 @@ interface DocComment {
   readonly tags?: readonly { readonly kind: string; readonly name?: string }[];
 }
 
+/** A type. */
+export interface Type {
+  readonly kind: string;
+  readonly repr?: string;
+  readonly value?: { readonly typeName?: string; readonly typeParams?: readonly Type[] };
+}
+
 /** A parameter: of a rest parameter or one with a default, the name is further inside. */
-interface Parameter {
+export interface Parameter {
   readonly kind: string;
   readonly name?: string;
   readonly arg?: Parameter;
   readonly left?: Parameter;
+  readonly tsType?: Type;
 }
 
 /** A function, a constructor, or a member of a class or an interface. */
-interface Member {
+export interface Member {
   readonly name?: string;
+  readonly optional?: boolean;
+  readonly tsType?: Type;
   readonly accessibility?: string;
   readonly jsDoc?: DocComment;
   readonly params?: readonly Parameter[];
@@ -28,7 +38,7 @@ interface Member {
 }
 
 /** A declaration of an export. */
-interface Declaration {
+export interface Declaration {
   readonly kind: string;
   readonly jsDoc?: DocComment;
   readonly def?: {
@@ -36,6 +46,7 @@ interface Declaration {
     readonly constructors?: readonly Member[];
     readonly properties?: readonly Member[];
     readonly methods?: readonly Member[];
+    readonly callSignatures?: readonly Member[];
   };
 }
 

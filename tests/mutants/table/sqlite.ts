@@ -7,6 +7,7 @@ const CONSUMER = `${folder}/consumer_test.ts`;
 const CRASHES = `${folder}/crashes_test.ts`;
 const DEAD = `${folder}/dead_letters_test.ts`;
 const FILES = `${folder}/files_test.ts`;
+const REPLACED = `${folder}/replaced_files_test.ts`;
 const FILE_SYSTEMS = `${folder}/file_systems_test.ts`;
 const LEASES = `${folder}/leases_test.ts`;
 const LONG = `${folder}/long_bodies_test.ts`;
@@ -331,7 +332,7 @@ export const SQLITE: readonly Mutant[] = [
       "",
     ],
   ]),
-  ...mutantsOf("clients/sqlite/connection.ts", FILES, [
+  ...mutantsOf("clients/sqlite/connection.ts", REPLACED, [
     [
       "a file that was replaced is written on",
       "      throw this.#lose(file);\n",
@@ -367,7 +368,7 @@ export const SQLITE: readonly Mutant[] = [
       "a file that is gone is made anew under a worker",
       'if (!exists && isReopened) throw failed(given, "the file was deleted or moved");',
       "",
-      { tests: FILES, filter: "deleted" },
+      { tests: REPLACED, filter: "deleted" },
     ],
   ]),
   ...mutantsOf("clients/sqlite/schema.ts", FILES, [
